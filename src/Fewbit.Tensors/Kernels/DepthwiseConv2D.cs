@@ -1,0 +1,152 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using Fewbit.Tensors.Threading;
+
+namespace Fewbit.Tensors.Kernels;
+
+/// <summary>Depthwise convolution (one input channel a group), float, NCHW.</summary>
+/// <remarks>
+/// Each plane is copied with its padding into stride x stride phases (even and odd rows and columns at stride 2). Then every tap of every stride and dilation
+/// is one shifted, contiguous read, and the output is one long vector with a few columns of waste at the end of each row.
+/// </remarks>
+internal static unsafe class DepthwiseConv2D
+{
+    private const int Unroll = 64;
+
+    public static void Run(in Conv2DShape shape, float* x, float* weights, in Epilogue epilogue, float* y)
+    {
+        var job = new PlaneJob(shape, x, weights, epilogue, y);
+        Workers.Run(job.Chunks, ref job);
+    }
+
+    /// <summary>The padded copy of one plane: phase (py, px) holds rows py, py + stride, ... and columns px, px + stride, ...</summary>
+    internal readonly struct Phases(Conv2DShape shape)
+    {
+        public int Width { get; } = (shape.OutWidth - 1) + (shape.KernelWidth - 1) * shape.DilationWidth / shape.StrideWidth + 1;
+
+        public int Height { get; } = (shape.OutHeight - 1) + (shape.KernelHeight - 1) * shape.DilationHeight / shape.StrideHeight + 1;
+
+        public int Elements => Width * Height * shape.StrideHeight * shape.StrideWidth;
+
+        /// <summary>Length of the output with the columns of waste.</summary>
+        public int Span => (shape.OutHeight - 1) * Width + shape.OutWidth;
+
+        public int OffsetOf(int tap)
+        {
+            int ky = tap / shape.KernelWidth * shape.DilationHeight, kx = tap % shape.KernelWidth * shape.DilationWidth;
+            int phase = ky % shape.StrideHeight * shape.StrideWidth + kx % shape.StrideWidth;
+            return (phase * Height + ky / shape.StrideHeight) * Width + kx / shape.StrideWidth;
+        }
+
+        public void Copy<T>(T* plane, T* to, T fill) where T : unmanaged
+        {
+            for (int phaseY = 0; phaseY < shape.StrideHeight; phaseY++)
+            {
+                for (int phaseX = 0; phaseX < shape.StrideWidth; phaseX++)
+                {
+                    for (int row = 0; row < Height; row++, to += Width)
+                    {
+                        int y = row * shape.StrideHeight + phaseY - shape.PadTop;
+                        if ((uint)y >= (uint)shape.InHeight) new Span<T>(to, Width).Fill(fill);
+                        else CopyRow(plane + (long)y * shape.InWidth, phaseX - shape.PadLeft, to, fill);
+                    }
+                }
+            }
+        }
+
+        private void CopyRow<T>(T* row, int x, T* to, T fill) where T : unmanaged
+        {
+            int stride = shape.StrideWidth;
+            int first = x >= 0 ? 0 : Math.Min((-x + stride - 1) / stride, Width);
+            int end = Math.Clamp((shape.InWidth - x + stride - 1) / stride, first, Width);
+            for (int i = 0; i < first; i++) to[i] = fill;
+            if (stride == 1) new ReadOnlySpan<T>(row + x + first, end - first).CopyTo(new Span<T>(to + first, end - first));
+            else for (int i = first; i < end; i++) to[i] = row[x + i * stride];
+            for (int i = end; i < Width; i++) to[i] = fill;
+        }
+    }
+
+    /// <summary>A chunk is one output plane.</summary>
+    private readonly struct PlaneJob(Conv2DShape shape, float* x, float* weights, Epilogue epilogue, float* y) : IJob
+    {
+        private readonly Phases _phases = new(shape);
+
+        public int Chunks => shape.Batch * shape.OutChannels;
+
+        [SkipLocalsInit]
+        public void Run(int chunk)
+        {
+            int image = chunk / shape.OutChannels, channel = chunk % shape.OutChannels;
+            int elements = (_phases.Elements + Unroll - 1) / Unroll * Unroll, span = (_phases.Span + Unroll - 1) / Unroll * Unroll;
+            // Vectors read and write past the end of the last row.
+            float* padded = (float*)ThreadScratch.Get((elements + Unroll + span) * (long)sizeof(float) + shape.Taps * sizeof(int));
+            float* sums = padded + elements + Unroll;
+            int* offsets = (int*)(sums + span);
+            for (int tap = 0; tap < shape.Taps; tap++) offsets[tap] = _phases.OffsetOf(tap);
+            _phases.Copy(x + ((long)image * shape.InChannels + channel / shape.GroupOutChannels) * shape.InPlane, padded, 0f);
+            float* kernel = weights + (long)channel * shape.Taps;
+            if (KernelPaths.Active >= KernelPath.Avx512) Sum512(padded, kernel, offsets, shape.Taps, sums, _phases.Span);
+            else Sum(padded, kernel, offsets, shape.Taps, sums, _phases.Span);
+            long at = (long)chunk * shape.OutPlane;
+            Epilogue rest = epilogue;
+            if (rest.RowBias != null) rest.RowBias += channel;
+            for (int row = 0; row < shape.OutHeight; row++)
+            {
+                long start = at + (long)row * shape.OutWidth;
+                Epilogue here = rest;
+                if (here.Residual != null) here.Residual += start;
+                new TileStore(y + start, shape.OutWidth, 1, 0, here).Write(sums + (long)row * _phases.Width, 0, 0, 0, 1, shape.OutWidth, isFirst: true, isLast: true);
+            }
+        }
+    }
+
+    private static void Sum(float* padded, float* kernel, int* offsets, int taps, float* sums, int span)
+    {
+        int width = Vector<float>.Count;
+        for (int i = 0; i < span; i += 4 * width)
+        {
+            Vector<float> s0 = default, s1 = default, s2 = default, s3 = default;
+            for (int tap = 0; tap < taps; tap++)
+            {
+                float* at = padded + offsets[tap] + i;
+                var w = new Vector<float>(kernel[tap]);
+                s0 = Vector.FusedMultiplyAdd(w, *(Vector<float>*)at, s0);
+                s1 = Vector.FusedMultiplyAdd(w, *(Vector<float>*)(at + width), s1);
+                s2 = Vector.FusedMultiplyAdd(w, *(Vector<float>*)(at + 2 * width), s2);
+                s3 = Vector.FusedMultiplyAdd(w, *(Vector<float>*)(at + 3 * width), s3);
+            }
+            var to = (Vector<float>*)(sums + i);
+            (to[0], to[1], to[2], to[3]) = (s0, s1, s2, s3);
+        }
+    }
+
+    private static void Sum512(float* padded, float* kernel, int* offsets, int taps, float* sums, int span)
+    {
+        int i = 0;
+        for (; i + 64 <= span; i += 64)
+        {
+            Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
+            for (int tap = 0; tap < taps; tap++)
+            {
+                float* at = padded + offsets[tap] + i;
+                var w = Vector512.Create(kernel[tap]);
+                s0 = Avx512F.FusedMultiplyAdd(w, Vector512.Load(at), s0);
+                s1 = Avx512F.FusedMultiplyAdd(w, Vector512.Load(at + 16), s1);
+                s2 = Avx512F.FusedMultiplyAdd(w, Vector512.Load(at + 32), s2);
+                s3 = Avx512F.FusedMultiplyAdd(w, Vector512.Load(at + 48), s3);
+            }
+            s0.Store(sums + i);
+            s1.Store(sums + i + 16);
+            s2.Store(sums + i + 32);
+            s3.Store(sums + i + 48);
+        }
+        for (; i < span; i += 16)
+        {
+            Vector512<float> sum = default;
+            for (int tap = 0; tap < taps; tap++) sum = Avx512F.FusedMultiplyAdd(Vector512.Create(kernel[tap]), Vector512.Load(padded + offsets[tap] + i), sum);
+            sum.Store(sums + i);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Fewbit.Tensors.Kernels;
+
+/// <summary>The inner loop of a matrix product: tile[r, c] = sum over p of a[p, r] * b[p, c], for panels of <see cref="Rows"/> rows and <see cref="Columns"/> columns.</summary>
+internal readonly unsafe struct FloatKernel(KernelPath path, int rows, int columns, delegate*<int, float*, float*, float*, int, void> body)
+{
+    /// <summary>The path it belongs to.</summary>
+    public readonly KernelPath Path = path;
+
+    /// <summary>Rows of a panel of the left operand, and of the tile.</summary>
+    public readonly int Rows = rows;
+
+    /// <summary>Columns of a panel of the right operand, and of the tile (its row stride).</summary>
+    public readonly int Columns = columns;
+
+    /// <summary>(k, a, b, tile, rows): computes at least the first <c>rows</c> rows of the tile.</summary>
+    public readonly delegate*<int, float*, float*, float*, int, void> Body = body;
+
+    public static FloatKernel Active => For(KernelPaths.Active);
+
+    public static FloatKernel For(KernelPath path) => path switch
+    {
+        KernelPath.Scalar => new(path, 4, 4, &FloatKernels.Scalar),
+        KernelPath.Portable => new(path, 6, 2 * Vector<float>.Count, &FloatKernels.Portable),
+        KernelPath.Avx2 => new(path, 6, 16, &FloatKernels.Avx2),
+        _ => new(KernelPath.Avx512, 12, 32, &FloatKernels.Avx512),
+    };
+}
+
+internal static unsafe class FloatKernels
+{
+    private const int LeftPanel512 = 12, LeftPanel256 = 6;
+
+    internal static void Scalar(int k, float* a, float* b, float* tile, int rows)
+    {
+        for (int r = 0; r < rows; r++)
+        {
+            for (int c = 0; c < 4; c++)
+            {
+                float sum = 0;
+                for (int p = 0; p < k; p++) sum = MathF.FusedMultiplyAdd(a[p * 4 + r], b[p * 4 + c], sum);
+                tile[r * 4 + c] = sum;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Portable(int k, float* a, float* b, float* tile, int rows)
+    {
+        Vector<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
+        Vector<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
+        int width = Vector<float>.Count;
+        for (int p = 0; p < k; p++, a += LeftPanel256, b += 2 * width)
+        {
+            Vector<float> b0 = *(Vector<float>*)b, b1 = *(Vector<float>*)(b + width);
+            var x = new Vector<float>(a[0]);
+            c00 = Vector.FusedMultiplyAdd(x, b0, c00);
+            c01 = Vector.FusedMultiplyAdd(x, b1, c01);
+            x = new Vector<float>(a[1]);
+            c10 = Vector.FusedMultiplyAdd(x, b0, c10);
+            c11 = Vector.FusedMultiplyAdd(x, b1, c11);
+            x = new Vector<float>(a[2]);
+            c20 = Vector.FusedMultiplyAdd(x, b0, c20);
+            c21 = Vector.FusedMultiplyAdd(x, b1, c21);
+            x = new Vector<float>(a[3]);
+            c30 = Vector.FusedMultiplyAdd(x, b0, c30);
+            c31 = Vector.FusedMultiplyAdd(x, b1, c31);
+            x = new Vector<float>(a[4]);
+            c40 = Vector.FusedMultiplyAdd(x, b0, c40);
+            c41 = Vector.FusedMultiplyAdd(x, b1, c41);
+            x = new Vector<float>(a[5]);
+            c50 = Vector.FusedMultiplyAdd(x, b0, c50);
+            c51 = Vector.FusedMultiplyAdd(x, b1, c51);
+        }
+        var t = (Vector<float>*)tile;
+        (t[0], t[1], t[2], t[3], t[4], t[5]) = (c00, c01, c10, c11, c20, c21);
+        (t[6], t[7], t[8], t[9], t[10], t[11]) = (c30, c31, c40, c41, c50, c51);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Avx2(int k, float* a, float* b, float* tile, int rows)
+    {
+        Vector256<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
+        Vector256<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
+        for (int p = 0; p < k; p++, a += LeftPanel256, b += 16)
+        {
+            Vector256<float> b0 = Vector256.Load(b), b1 = Vector256.Load(b + 8);
+            var x = Vector256.Create(a[0]);
+            c00 = Fma.MultiplyAdd(x, b0, c00);
+            c01 = Fma.MultiplyAdd(x, b1, c01);
+            x = Vector256.Create(a[1]);
+            c10 = Fma.MultiplyAdd(x, b0, c10);
+            c11 = Fma.MultiplyAdd(x, b1, c11);
+            x = Vector256.Create(a[2]);
+            c20 = Fma.MultiplyAdd(x, b0, c20);
+            c21 = Fma.MultiplyAdd(x, b1, c21);
+            x = Vector256.Create(a[3]);
+            c30 = Fma.MultiplyAdd(x, b0, c30);
+            c31 = Fma.MultiplyAdd(x, b1, c31);
+            x = Vector256.Create(a[4]);
+            c40 = Fma.MultiplyAdd(x, b0, c40);
+            c41 = Fma.MultiplyAdd(x, b1, c41);
+            x = Vector256.Create(a[5]);
+            c50 = Fma.MultiplyAdd(x, b0, c50);
+            c51 = Fma.MultiplyAdd(x, b1, c51);
+        }
+        var t = (Vector256<float>*)tile;
+        (t[0], t[1], t[2], t[3], t[4], t[5]) = (c00, c01, c10, c11, c20, c21);
+        (t[6], t[7], t[8], t[9], t[10], t[11]) = (c30, c31, c40, c41, c50, c51);
+    }
+
+    /// <summary>Few rows take small kernels on a part of the panel, so that a vector times a matrix costs no twelve rows.</summary>
+    internal static void Avx512(int k, float* a, float* b, float* tile, int rows)
+    {
+        if (rows > 8)
+        {
+            Rows12(k, a, b, tile);
+            return;
+        }
+        if (rows == 1)
+        {
+            Rows1(k, a, b, tile);
+            return;
+        }
+        Rows4(k, a, b, tile);
+        if (rows > 4) Rows4(k, a + 4, b, tile + 4 * 32);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rows1(int k, float* a, float* b, float* tile)
+    {
+        Vector512<float> c0 = default, c1 = default, d0 = default, d1 = default;
+        int p = 0;
+        // Two sums a column hide the latency of the addition.
+        for (; p + 1 < k; p += 2, a += 2 * LeftPanel512, b += 64)
+        {
+            var x = Vector512.Create(a[0]);
+            c0 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b), c0);
+            c1 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b + 16), c1);
+            x = Vector512.Create(a[LeftPanel512]);
+            d0 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b + 32), d0);
+            d1 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b + 48), d1);
+        }
+        if (p < k)
+        {
+            var x = Vector512.Create(a[0]);
+            c0 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b), c0);
+            c1 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b + 16), c1);
+        }
+        (c0 + d0).Store(tile);
+        (c1 + d1).Store(tile + 16);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rows4(int k, float* a, float* b, float* tile)
+    {
+        Vector512<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default, c30 = default, c31 = default;
+        for (int p = 0; p < k; p++, a += LeftPanel512, b += 32)
+        {
+            Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16);
+            var x = Vector512.Create(a[0]);
+            c00 = Avx512F.FusedMultiplyAdd(x, b0, c00);
+            c01 = Avx512F.FusedMultiplyAdd(x, b1, c01);
+            x = Vector512.Create(a[1]);
+            c10 = Avx512F.FusedMultiplyAdd(x, b0, c10);
+            c11 = Avx512F.FusedMultiplyAdd(x, b1, c11);
+            x = Vector512.Create(a[2]);
+            c20 = Avx512F.FusedMultiplyAdd(x, b0, c20);
+            c21 = Avx512F.FusedMultiplyAdd(x, b1, c21);
+            x = Vector512.Create(a[3]);
+            c30 = Avx512F.FusedMultiplyAdd(x, b0, c30);
+            c31 = Avx512F.FusedMultiplyAdd(x, b1, c31);
+        }
+        var t = (Vector512<float>*)tile;
+        (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]) = (c00, c01, c10, c11, c20, c21, c30, c31);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rows12(int k, float* a, float* b, float* tile)
+    {
+        Vector512<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
+        Vector512<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
+        Vector512<float> c60 = default, c61 = default, c70 = default, c71 = default, c80 = default, c81 = default;
+        Vector512<float> c90 = default, c91 = default, ca0 = default, ca1 = default, cb0 = default, cb1 = default;
+        for (int p = 0; p < k; p++, a += LeftPanel512, b += 32)
+        {
+            Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16);
+            var x = Vector512.Create(a[0]);
+            c00 = Avx512F.FusedMultiplyAdd(x, b0, c00);
+            c01 = Avx512F.FusedMultiplyAdd(x, b1, c01);
+            x = Vector512.Create(a[1]);
+            c10 = Avx512F.FusedMultiplyAdd(x, b0, c10);
+            c11 = Avx512F.FusedMultiplyAdd(x, b1, c11);
+            x = Vector512.Create(a[2]);
+            c20 = Avx512F.FusedMultiplyAdd(x, b0, c20);
+            c21 = Avx512F.FusedMultiplyAdd(x, b1, c21);
+            x = Vector512.Create(a[3]);
+            c30 = Avx512F.FusedMultiplyAdd(x, b0, c30);
+            c31 = Avx512F.FusedMultiplyAdd(x, b1, c31);
+            x = Vector512.Create(a[4]);
+            c40 = Avx512F.FusedMultiplyAdd(x, b0, c40);
+            c41 = Avx512F.FusedMultiplyAdd(x, b1, c41);
+            x = Vector512.Create(a[5]);
+            c50 = Avx512F.FusedMultiplyAdd(x, b0, c50);
+            c51 = Avx512F.FusedMultiplyAdd(x, b1, c51);
+            x = Vector512.Create(a[6]);
+            c60 = Avx512F.FusedMultiplyAdd(x, b0, c60);
+            c61 = Avx512F.FusedMultiplyAdd(x, b1, c61);
+            x = Vector512.Create(a[7]);
+            c70 = Avx512F.FusedMultiplyAdd(x, b0, c70);
+            c71 = Avx512F.FusedMultiplyAdd(x, b1, c71);
+            x = Vector512.Create(a[8]);
+            c80 = Avx512F.FusedMultiplyAdd(x, b0, c80);
+            c81 = Avx512F.FusedMultiplyAdd(x, b1, c81);
+            x = Vector512.Create(a[9]);
+            c90 = Avx512F.FusedMultiplyAdd(x, b0, c90);
+            c91 = Avx512F.FusedMultiplyAdd(x, b1, c91);
+            x = Vector512.Create(a[10]);
+            ca0 = Avx512F.FusedMultiplyAdd(x, b0, ca0);
+            ca1 = Avx512F.FusedMultiplyAdd(x, b1, ca1);
+            x = Vector512.Create(a[11]);
+            cb0 = Avx512F.FusedMultiplyAdd(x, b0, cb0);
+            cb1 = Avx512F.FusedMultiplyAdd(x, b1, cb1);
+        }
+        var t = (Vector512<float>*)tile;
+        (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]) = (c00, c01, c10, c11, c20, c21, c30, c31);
+        (t[8], t[9], t[10], t[11], t[12], t[13], t[14], t[15]) = (c40, c41, c50, c51, c60, c61, c70, c71);
+        (t[16], t[17], t[18], t[19], t[20], t[21], t[22], t[23]) = (c80, c81, c90, c91, ca0, ca1, cb0, cb1);
+    }
+}

@@ -1,0 +1,91 @@
+using Fewbit.Tensors.Kernels;
+using Fewbit.Tensors.Threading;
+
+namespace Fewbit.Tensors.Tests.Kernels;
+
+[Collection(nameof(KernelPathSwitch))]
+public sealed unsafe class Conv2DTests
+{
+    private const double Tolerance = 2e-6;
+
+    /// <summary>Batch, channels, height, width, outputs, kernel, stride, dilation, pads, groups at the edges.</summary>
+    public static TheoryData<string> Shapes => [.. ShapeList.Keys];
+
+    internal static Dictionary<string, Conv2DShape> ShapeList { get; } = new()
+    {
+        ["one pixel"] = new(1, 1, 1, 1, 1, 1, 1),
+        ["pointwise"] = Conv2DShape.Square(2, 19, 9, 23, 1),
+        ["pointwise strided"] = Conv2DShape.Square(1, 16, 9, 20, 1, stride: 2),
+        ["3x3"] = Conv2DShape.Square(1, 16, 14, 33, 3, pad: 1),
+        ["3x3 long sum"] = Conv2DShape.Square(2, 97, 7, 40, 3, pad: 1),
+        ["3x3 wide"] = Conv2DShape.Square(1, 3, 65, 13, 3, pad: 1),
+        ["3x3 stride 2"] = Conv2DShape.Square(2, 5, 15, 7, 3, stride: 2, pad: 1),
+        ["7x7 stride 2"] = Conv2DShape.Square(1, 3, 30, 17, 7, stride: 2, pad: 3),
+        ["few pixels, many channels"] = Conv2DShape.Square(1, 70, 4, 130, 3, pad: 1),
+        ["uneven"] = new(1, 4, 9, 17, 6, 2, 5) { StrideHeight = 3, StrideWidth = 2, DilationHeight = 2, DilationWidth = 3, PadTop = 1, PadLeft = 4, PadBottom = 0, PadRight = 7 },
+        ["padding wider than the image"] = new(1, 2, 3, 3, 4, 3, 3) { PadTop = 5, PadLeft = 5, PadBottom = 4, PadRight = 6 },
+        ["1-D"] = new(2, 6, 1, 50, 8, 1, 5) { PadLeft = 2, PadRight = 2, DilationWidth = 2 },
+        ["groups"] = Conv2DShape.Square(2, 12, 10, 18, 3, pad: 1, groups: 3),
+        ["depthwise 3x3"] = Conv2DShape.Square(2, 9, 14, 9, 3, pad: 1, groups: 9),
+        ["depthwise 3x3 stride 2"] = Conv2DShape.Square(1, 5, 15, 5, 3, stride: 2, pad: 1, groups: 5),
+        ["depthwise 3x3 stride 2, even"] = Conv2DShape.Square(1, 5, 112, 5, 3, stride: 2, pad: 1, groups: 5),
+        ["depthwise 5x5"] = Conv2DShape.Square(1, 4, 11, 4, 5, pad: 2, groups: 4),
+        ["depthwise multiplier"] = Conv2DShape.Square(1, 4, 7, 12, 3, pad: 1, groups: 4),
+        ["depthwise uneven"] = new(1, 3, 9, 17, 3, 2, 5) { Groups = 3, StrideHeight = 3, StrideWidth = 2, DilationHeight = 2, DilationWidth = 3, PadTop = 1, PadLeft = 4, PadRight = 7 },
+        ["depthwise, padding wider than the image"] = new(1, 2, 2, 2, 2, 3, 3) { Groups = 2, PadTop = 5, PadLeft = 5, PadBottom = 4, PadRight = 6, StrideWidth = 3 },
+        ["empty batch"] = Conv2DShape.Square(0, 4, 7, 12, 3),
+        ["kernel larger than the image"] = Conv2DShape.Square(1, 4, 2, 12, 3),
+    };
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Run_EveryPath_EqualsReference(string name) => Paths.Each(path =>
+    {
+        Conv2DShape shape = ShapeList[name];
+        using var x = Numbers.Floats(shape.Batch * shape.InChannels * shape.InPlane, 1);
+        using var w = Numbers.Floats(shape.OutChannels * shape.Inner, 2);
+        using var bias = Numbers.Floats(shape.OutChannels, 3);
+        int outputs = shape.Batch * shape.OutChannels * shape.OutPlane;
+        using var residual = Numbers.Floats(outputs, 4);
+        using var packed = new NativeBuffer<byte>(Conv2D.PackedWeightBytes(shape));
+        Conv2D.PackWeights(shape, w.Pointer, (float*)packed.Pointer);
+        foreach (Epilogue epilogue in new Epilogue[] { default, new() { RowBias = bias.Pointer, Residual = residual.Pointer, Activation = Activation.Relu } })
+        {
+            using var actual = new NativeBuffer<float>(outputs);
+            using var expected = new NativeBuffer<float>(outputs);
+            using var scratch = new NativeBuffer<byte>(Conv2D.ScratchBytes(shape));
+            Conv2D.Run(shape, x.Pointer, (float*)packed.Pointer, epilogue, actual.Pointer, scratch.Pointer);
+            Conv2D.Reference(shape, x.Pointer, w.Pointer, epilogue, expected.Pointer);
+            Assert.True(Numbers.RelativeError(actual.Span, expected.Span) < Tolerance, $"{path}");
+        }
+    });
+
+    [Fact]
+    public void Run_OneOrManyThreads_GivesTheSameBytes()
+    {
+        foreach (Conv2DShape shape in ShapeList.Values)
+        {
+            int outputs = shape.Batch * shape.OutChannels * shape.OutPlane;
+            using var x = Numbers.Floats(shape.Batch * shape.InChannels * shape.InPlane, 1);
+            using var w = Numbers.Floats(shape.OutChannels * shape.Inner, 2);
+            using var packed = new NativeBuffer<byte>(Conv2D.PackedWeightBytes(shape));
+            using var scratch = new NativeBuffer<byte>(Conv2D.ScratchBytes(shape));
+            using var one = new NativeBuffer<float>(outputs);
+            using var many = new NativeBuffer<float>(outputs);
+            Conv2D.PackWeights(shape, w.Pointer, (float*)packed.Pointer);
+            int threads = Workers.ThreadCount;
+            try
+            {
+                Workers.ThreadCount = 1;
+                Conv2D.Run(shape, x.Pointer, (float*)packed.Pointer, default, one.Pointer, scratch.Pointer);
+                Workers.ThreadCount = 3;
+                Conv2D.Run(shape, x.Pointer, (float*)packed.Pointer, default, many.Pointer, scratch.Pointer);
+            }
+            finally
+            {
+                Workers.ThreadCount = threads;
+            }
+            Assert.True(one.Span.SequenceEqual(many.Span));
+        }
+    }
+}
