@@ -99,6 +99,12 @@ public sealed unsafe class Tensor
         return new(Type, Shape.With(0, count), _owner, _byteOffset + start * rowBits, Layout);
     }
 
+    /// <summary>A view of part of the same memory, <paramref name="byteOffset"/> bytes from the first element, as elements of another type and shape.</summary>
+    public Tensor View(ElementType type, Shape shape, long byteOffset, Layout layout = Layout.RowMajor) => new(type, shape, _owner, _byteOffset + byteOffset, layout);
+
+    /// <summary>True where both tensors start at the same address.</summary>
+    public bool IsAt(Tensor other) => Address == other.Address;
+
     /// <summary>A copy in memory of its own.</summary>
     public Tensor Copy()
     {

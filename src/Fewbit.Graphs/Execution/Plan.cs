@@ -1,0 +1,99 @@
+using Fewbit.Graphs.Operators;
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs.Execution;
+
+/// <summary>What a plan is compiled for.</summary>
+public sealed record PlanRequest
+{
+    /// <summary>Shape of each graph input, by name.</summary>
+    public required IReadOnlyDictionary<string, Shape> Inputs { get; init; }
+
+    /// <summary>Names of the values to return; null for the outputs of the graph. Any value of the graph may be asked for.</summary>
+    public IReadOnlyList<string>? Outputs { get; init; }
+
+    /// <summary>Tensors that take the place of constants, by name. Variables among them are read anew at each run.</summary>
+    public IReadOnlyDictionary<string, Tensor>? Bindings { get; init; }
+
+    /// <summary>Variables that a run updates: name of the variable, name of the value that becomes its contents when the run ends.</summary>
+    public IReadOnlyDictionary<string, string>? Updates { get; init; }
+}
+
+/// <summary>A graph compiled for fixed input shapes: memory planned once, weights packed once, replayed without allocation.</summary>
+/// <remarks>Not for use by two threads at once. Tensors of a run leave it by copy.</remarks>
+public sealed class Plan
+{
+    private readonly Step[] _steps;
+    private readonly Dictionary<string, Tensor> _inputs;
+    private readonly Dictionary<string, Func<Tensor>> _outputs;
+    private readonly (Tensor Variable, Func<Tensor> Source)[] _updates;
+    private readonly Dictionary<string, List<(EvaluationContext Context, int Input)>> _variables;
+
+    internal Plan(PlanCompiler compiled)
+    {
+        _steps = compiled.Steps;
+        _inputs = compiled.InputBuffers;
+        _outputs = compiled.OutputReaders;
+        _updates = compiled.Updates;
+        _variables = compiled.Variables;
+        ArenaBytes = compiled.ArenaBytes;
+    }
+
+    /// <summary>Bytes of the memory that all intermediate tensors share.</summary>
+    public long ArenaBytes { get; }
+
+    /// <summary>Nodes that a run computes; folded ones are not among them.</summary>
+    public int StepCount => _steps.Length;
+
+    /// <summary>Compiles a graph.</summary>
+    /// <exception cref="InvalidDataException">A node cannot take the shapes that reach it, or is not supported.</exception>
+    /// <exception cref="ArgumentException">A shape is missing, or a name is unknown.</exception>
+    public static Plan Compile(Graph graph, PlanRequest request) => new(new PlanCompiler(graph, request));
+
+    /// <summary>The plan's own memory of an input: write here before <see cref="Run()"/> to spare a copy.</summary>
+    public Tensor Input(string name) => _inputs.GetValueOrDefault(name) ?? throw new ArgumentException($"the plan has no input '{name}'; it has {string.Join(", ", _inputs.Keys)}", nameof(name));
+
+    /// <summary>Copies the inputs in and runs all steps.</summary>
+    public void Run(IReadOnlyDictionary<string, Tensor> inputs)
+    {
+        foreach ((string name, Tensor buffer) in _inputs)
+        {
+            if (!inputs.TryGetValue(name, out Tensor? tensor)) throw new ArgumentException($"no tensor is given for input '{name}'", nameof(inputs));
+            if (tensor.Type != buffer.Type || tensor.Shape != buffer.Shape) throw new ArgumentException($"input '{name}' is {tensor}, but the plan is compiled for {buffer}", nameof(inputs));
+            if (!tensor.IsAt(buffer)) tensor.CopyTo(buffer);
+        }
+        Run();
+    }
+
+    /// <summary>Runs all steps on what the input buffers hold.</summary>
+    public void Run()
+    {
+        foreach (Step step in _steps) step.Run();
+        foreach ((Tensor variable, Func<Tensor> source) in _updates)
+        {
+            Tensor updated = source();
+            if (!updated.IsAt(variable)) updated.CopyTo(variable);
+        }
+    }
+
+    /// <summary>A copy of an output of the last run.</summary>
+    public Tensor Output(string name) => Find(name)().Copy();
+
+    /// <summary>Copies an output of the last run into memory of the caller.</summary>
+    public void CopyOutput(string name, Tensor destination) => Find(name)().CopyTo(destination);
+
+    /// <summary>Lets a variable be read from other memory, of the same type and shape, from the next run on.</summary>
+    public void Rebind(string variable, Tensor tensor)
+    {
+        if (!_variables.TryGetValue(variable, out var readers)) throw new ArgumentException($"the plan has no variable '{variable}'", nameof(variable));
+        foreach ((EvaluationContext context, int input) in readers)
+        {
+            Tensor old = context.Input(input);
+            if (old.Type != tensor.Type || old.Shape != tensor.Shape) throw new ArgumentException($"variable '{variable}' is {old}, but is given {tensor}", nameof(tensor));
+            context.Bind(input, tensor);
+        }
+    }
+
+    private Func<Tensor> Find(string name) =>
+        _outputs.GetValueOrDefault(name) ?? throw new ArgumentException($"the plan has no output '{name}'; it has {string.Join(", ", _outputs.Keys)}", nameof(name));
+}

@@ -1,0 +1,170 @@
+using Fewbit.Graphs.Operators;
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs.Execution;
+
+/// <summary>Turns a graph into steps: shapes, folding of what is known, memory, kernels.</summary>
+internal sealed class PlanCompiler : IInferenceSource
+{
+    private readonly Graph _graph;
+    private readonly PlanRequest _request;
+    private readonly Interpreter _interpreter = new();
+    private readonly ScratchSpace _scratch = new();
+    private readonly Dictionary<Value, (ElementType Type, SymbolicShape? Shape)> _inferred = [];
+    private readonly Dictionary<Value, Dim[]> _dims = [];
+    private readonly Dictionary<Value, Tensor> _known = [];
+    private readonly Dictionary<Value, Tensor> _variablesBound = [];
+    private readonly Dictionary<Value, Tensor> _buffers = [];
+    private readonly Dictionary<Value, Tensor> _dynamic = [];
+    private readonly HashSet<Value> _dynamicValues = [];
+
+    public PlanCompiler(Graph graph, PlanRequest request)
+    {
+        (_graph, _request) = (graph, request);
+        Value[] outputs = request.Outputs is { } names ? [.. names.Select(Named)] : [.. graph.Outputs];
+        (Value Variable, Value Source)[] updates = [.. (request.Updates ?? new Dictionary<string, string>()).Select(pair => (Named(pair.Key), Named(pair.Value)))];
+        BindInputs();
+        List<Node> nodes = InferAndFold(Reachability.NodesFor(graph, [.. outputs, .. updates.Select(update => update.Source)]));
+        Place(nodes, outputs, updates);
+        Steps = [.. nodes.Where(node => !IsAlias(node)).Select(CreateStep)];
+        OutputReaders = Readers(outputs);
+        Updates = [.. updates.Select(update => (_variablesBound[update.Variable], ReaderOf(update.Source)))];
+    }
+
+    public Step[] Steps { get; }
+
+    public Dictionary<string, Tensor> InputBuffers { get; } = new(StringComparer.Ordinal);
+
+    public Dictionary<string, Func<Tensor>> OutputReaders { get; }
+
+    public (Tensor Variable, Func<Tensor> Source)[] Updates { get; }
+
+    public Dictionary<string, List<(EvaluationContext Context, int Input)>> Variables { get; } = new(StringComparer.Ordinal);
+
+    public long ArenaBytes { get; private set; }
+
+    public ElementType TypeOf(Value value) => TensorOf(value)?.Type ?? (_variablesBound.TryGetValue(value, out Tensor? bound) ? bound.Type : _inferred.GetValueOrDefault(value).Type);
+
+    public SymbolicShape? ShapeOf(Value value) => TensorOf(value) is { } tensor ? SymbolicShape.From(tensor.Shape)
+        : _variablesBound.TryGetValue(value, out Tensor? bound) ? SymbolicShape.From(bound.Shape) : _inferred.GetValueOrDefault(value).Shape;
+
+    public Tensor? TensorOf(Value value) => _known.GetValueOrDefault(value);
+
+    public Dim[]? DimsOf(Value value) => _dims.GetValueOrDefault(value);
+
+    public void SetOutput(Value value, ElementType type, SymbolicShape? shape) => _inferred[value] = (type, shape);
+
+    public void SetDims(Value value, Dim[] dims) => _dims[value] = dims;
+
+    private Value Named(string name) => _graph.Find(name) ?? throw new ArgumentException($"the graph has no value '{name}'");
+
+    private void BindInputs()
+    {
+        foreach (Value input in _graph.Inputs)
+        {
+            if (_request.Inputs.TryGetValue(input.Name, out Shape shape))
+            {
+                if (input.Shape is { } stated && !stated.Matches(shape)) throw new ArgumentException($"input {input} cannot take shape {shape}");
+                _inferred[input] = (input.Type, SymbolicShape.From(shape));
+            }
+            else if (input.Constant is null)
+            {
+                throw new ArgumentException($"no shape is given for input {input}");
+            }
+        }
+        foreach (Value value in _graph.Constants)
+        {
+            if (_inferred.ContainsKey(value)) continue;
+            Tensor tensor = _request.Bindings?.GetValueOrDefault(value.Name) ?? value.Constant!;
+            (value.IsVariable ? _variablesBound : _known)[value] = tensor;
+        }
+    }
+
+    /// <summary>Infers all nodes; those whose inputs, or whose outputs' lengths, are known now are computed now.</summary>
+    private List<Node> InferAndFold(IReadOnlyList<Node> nodes)
+    {
+        var remaining = new List<Node>();
+        foreach (Node node in nodes)
+        {
+            node.Operator.Infer(new InferenceContext(node, this));
+            if (!TryFold(node)) remaining.Add(node);
+        }
+        return remaining;
+    }
+
+    private bool TryFold(Node node)
+    {
+        if (node.Outputs.Count == 1 && _dims.TryGetValue(node.Outputs[0], out Dim[]? dims) && Array.TrueForAll(dims, dim => dim.IsKnown)
+            && _inferred.TryGetValue(node.Outputs[0], out var stated) && stated is { Type: ElementType.Int64, Shape.IsKnown: true })
+        {
+            _known[node.Outputs[0]] = Tensor.From<long>(Array.ConvertAll(dims, dim => dim.Length), stated.Shape.ToShape());
+            return true;
+        }
+        bool isKnown = node.Inputs.All(input => input is null || TensorOf(input) is not null) && !node.Subgraphs().Any();
+        if (!isKnown) return false;
+        Tensor[] outputs = _interpreter.RunNode(node, TensorOf);
+        for (int i = 0; i < outputs.Length; i++) _known[node.Outputs[i]] = outputs[i];
+        return true;
+    }
+
+    private bool IsStatic(Value value) => ShapeOf(value) is { IsKnown: true } && !_dynamicValues.Contains(value);
+
+    /// <summary>Gives every value of known shape its place in the arena.</summary>
+    private void Place(List<Node> nodes, Value[] outputs, (Value Variable, Value Source)[] updates)
+    {
+        foreach (Node node in nodes)
+        {
+            bool isStatic = node.Outputs.All(output => ShapeOf(output) is { IsKnown: true }) && !node.Subgraphs().Any()
+                && node.Inputs.All(input => input is null || TensorOf(input) is not null || _variablesBound.ContainsKey(input) || IsStatic(input));
+            if (!isStatic) _dynamicValues.UnionWith(node.Outputs);
+        }
+        var planner = new MemoryPlanner(value => ByteCount(value), value => _inferred.ContainsKey(value) && !_known.ContainsKey(value) && IsStatic(value));
+        var inputs = _graph.Inputs.Where(input => _inferred.ContainsKey(input)).ToArray();
+        MemoryLayout layout = planner.Plan(inputs, nodes, [.. outputs, .. updates.Select(update => update.Source)], IsAlias);
+        ArenaBytes = layout.ByteCount;
+        Tensor arena = Tensor.AllocateUninitialized(ElementType.UInt8, [Math.Max(1, layout.ByteCount)]);
+        foreach ((Value value, long offset) in layout.Offsets)
+        {
+            (ElementType type, SymbolicShape? shape) = _inferred[value];
+            _buffers[value] = arena.View(type, shape!.ToShape(), offset, value.Layout);
+        }
+        foreach (Value input in inputs) InputBuffers[input.Name] = _buffers[input];
+    }
+
+    private long ByteCount(Value value) =>
+        _inferred[value].Type.ByteCount(Tensor.StoredElements(_inferred[value].Shape!.ToShape(), value.Layout));
+
+    /// <summary>A node that a plan need not run, since its output lies where its input lies.</summary>
+    private bool IsAlias(Node node) => node.Operator is IViewOperator && IsStatic(node.Outputs[0]) && node.Input(0) is { } input
+        && IsStatic(input) && !_known.ContainsKey(input) && !_variablesBound.ContainsKey(input) && input.Layout == node.Outputs[0].Layout;
+
+    private Step CreateStep(Node node)
+    {
+        if (node.Outputs.Any(_dynamicValues.Contains)) return new DynamicStep(node, _interpreter, FindAtRun, _dynamic);
+        var inputs = node.Inputs.Select(input => input is null ? null : FindAtRun(input)
+            ?? throw new InvalidOperationException($"Bug in the plan compiler: {node} reads {input}, which has no place")).ToArray();
+        var outputs = node.Outputs.Select(output => (Tensor?)_buffers.GetValueOrDefault(output)).ToArray();
+        var context = new EvaluationContext(node, inputs, outputs, _scratch);
+        for (int i = 0; i < inputs.Length; i++)
+        {
+            if (node.Inputs[i] is not { } input || !_variablesBound.ContainsKey(input)) continue;
+            if (!Variables.TryGetValue(input.Name, out var readers)) Variables.Add(input.Name, readers = []);
+            readers.Add((context, i));
+        }
+        IKernel? kernel = (node.Operator as ICompiledOperator)?.Compile(new(node, value => (TypeOf(value), ShapeOf(value)!.ToShape()), TensorOf));
+        return new StaticStep(context, kernel);
+    }
+
+    private Tensor? FindAtRun(Value value) => _known.GetValueOrDefault(value) ?? _variablesBound.GetValueOrDefault(value)
+        ?? _buffers.GetValueOrDefault(value) ?? _dynamic.GetValueOrDefault(value);
+
+    private Dictionary<string, Func<Tensor>> Readers(Value[] outputs)
+    {
+        var readers = new Dictionary<string, Func<Tensor>>(StringComparer.Ordinal);
+        foreach (Value output in outputs) readers[output.Name] = ReaderOf(output);
+        return readers;
+    }
+
+    private Func<Tensor> ReaderOf(Value value) =>
+        () => FindAtRun(value) ?? throw new InvalidDataException($"nothing computes output {value}");
+}

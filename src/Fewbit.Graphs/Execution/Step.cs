@@ -1,0 +1,40 @@
+using Fewbit.Graphs.Operators;
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs.Execution;
+
+/// <summary>One thing that a plan does.</summary>
+internal abstract class Step
+{
+    public abstract void Run();
+}
+
+/// <summary>A node whose tensors have fixed places.</summary>
+internal sealed class StaticStep(EvaluationContext context, IKernel? kernel) : Step
+{
+    public EvaluationContext Context => context;
+
+    public override void Run()
+    {
+        if (kernel is not null) kernel.Run(context);
+        else context.Node.Operator.Evaluate(context);
+    }
+}
+
+/// <summary>A node whose output shapes follow from its inputs' contents: inferred and allocated at each run.</summary>
+internal sealed class DynamicStep(Node node, Interpreter interpreter, Func<Value, Tensor?> find, Dictionary<Value, Tensor> results) : Step
+{
+    private readonly Scope _scope = new(interpreter, find);
+
+    public override void Run()
+    {
+        Tensor[] outputs = interpreter.RunNode(node, find, _scope);
+        for (int i = 0; i < outputs.Length; i++) results[node.Outputs[i]] = outputs[i];
+    }
+
+    /// <summary>Runs bodies of control flow in the interpreter, with the plan's values around them.</summary>
+    private sealed class Scope(Interpreter interpreter, Func<Value, Tensor?> find) : IScope
+    {
+        public Tensor[] Run(Graph body, IReadOnlyList<Tensor> inputs) => interpreter.RunBody(body, inputs, find);
+    }
+}

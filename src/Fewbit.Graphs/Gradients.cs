@@ -1,0 +1,58 @@
+using Fewbit.Graphs.Operators;
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs;
+
+/// <summary>Reverse-mode differentiation from graph to graph.</summary>
+public static class Gradients
+{
+    /// <summary>Appends nodes that compute the gradients of <paramref name="loss"/>.</summary>
+    /// <param name="loss">The value to differentiate; where it has several elements, their sum is differentiated unless a seed is given.</param>
+    /// <param name="withRespectTo">Any values of the graph.</param>
+    /// <param name="seed">Gradient that arrives at the loss, of its shape; null for ones.</param>
+    /// <returns>One gradient for each value asked for, of its shape; zeros where the loss does not depend on it.</returns>
+    /// <exception cref="InvalidDataException">A node between them has no gradient rule; the message names it.</exception>
+    public static Value[] Of(Value loss, IReadOnlyList<Value> withRespectTo, Value? seed = null)
+    {
+        Graph graph = loss.Graph;
+        HashSet<Value> needed = DependentOn(graph, withRespectTo);
+        var gradients = new Dictionary<Value, Value> { [loss] = seed ?? Filled(loss, 1) };
+        if (needed.Contains(loss))
+        {
+            foreach (Node node in graph.Nodes.Take(graph.IndexOf(loss.Producer!) + 1).Reverse().ToArray()) Visit(node, graph, gradients, needed);
+        }
+        return [.. withRespectTo.Select(value => gradients.GetValueOrDefault(value) ?? Filled(value, 0))];
+    }
+
+    private static void Visit(Node node, Graph graph, Dictionary<Value, Value> gradients, HashSet<Value> needed)
+    {
+        if (!node.Outputs.Any(output => needed.Contains(output) && gradients.ContainsKey(output))) return;
+        if (node.Operator is not IDifferentiable rule) throw node.Fail("has no gradient rule, but the loss depends on a learned value through it");
+        rule.Gradient(new(node, graph, gradients, needed));
+    }
+
+    /// <summary>The values asked for and everything computed from them in floating point.</summary>
+    private static HashSet<Value> DependentOn(Graph graph, IReadOnlyList<Value> roots)
+    {
+        var found = new HashSet<Value>(roots);
+        foreach (Node node in graph.Nodes)
+        {
+            if (!node.Inputs.Any(input => input is not null && found.Contains(input))) continue;
+            foreach (Value output in node.Outputs)
+            {
+                if (output.Type.IsFloat()) found.Add(output);
+            }
+        }
+        return found;
+    }
+
+    private static Value Filled(Value like, float number)
+    {
+        Graph graph = like.Graph;
+        Tensor scalar = like.Type == ElementType.Float64 ? Tensor.Scalar((double)number) : Tensor.Scalar(number);
+        Value value = graph.AddConstant($"{like.Name}/{(number == 0 ? "zeros" : "ones")}", scalar);
+        if (like.Shape is { Rank: 0 }) return value;
+        Value shape = graph.AddNode("Shape", [like]).Outputs[0];
+        return graph.AddNode("Expand", [value, shape]).Outputs[0];
+    }
+}

@@ -1,0 +1,89 @@
+using Fewbit.Graphs.Operators;
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs;
+
+/// <summary>Type and shape inference over a graph, symbols included.</summary>
+public static class Inference
+{
+    /// <summary>Infers every node in order. Nodes of unknown operators leave their outputs as they are.</summary>
+    /// <exception cref="InvalidDataException">An input of a node has a type or shape that the operator does not take.</exception>
+    public static void Infer(Graph graph)
+    {
+        var source = new GraphSource();
+        foreach (Node node in graph.Nodes)
+        {
+            if (node.IsSupported) node.Operator.Infer(new InferenceContext(node, source));
+        }
+    }
+
+    /// <summary>Infers one node from what its inputs state.</summary>
+    internal static void InferNode(Node node) => node.Operator.Infer(new InferenceContext(node, new GraphSource()));
+
+    /// <summary>The elements of a short integer tensor as lengths; null for other types, and -1 or other negative numbers are unknown.</summary>
+    internal static Dim[]? DimsOf(Tensor tensor)
+    {
+        if (tensor.Type is not (ElementType.Int64 or ElementType.Int32) || tensor.Rank > 1 || tensor.ElementCount > 64) return null;
+        var dims = new Dim[tensor.ElementCount];
+        for (int i = 0; i < dims.Length; i++)
+        {
+            long value = tensor.Type == ElementType.Int64 ? tensor.Span<long>()[i] : tensor.Span<int>()[i];
+            dims[i] = value >= 0 && value < long.MaxValue ? value : Dim.Unknown;
+        }
+        return dims;
+    }
+
+    /// <summary>Reads and writes the values of the graph. What shape arithmetic yields is kept for the one pass.</summary>
+    private sealed class GraphSource : IInferenceSource
+    {
+        private readonly Dictionary<Value, Dim[]> _dims = [];
+
+        public ElementType TypeOf(Value value) => value.Type;
+
+        public SymbolicShape? ShapeOf(Value value) => value.Shape;
+
+        public Tensor? TensorOf(Value value) => value.IsVariable ? null : value.Constant;
+
+        public Dim[]? DimsOf(Value value) => _dims.GetValueOrDefault(value);
+
+        public void SetDims(Value value, Dim[] dims) => _dims[value] = dims;
+
+        public void SetOutput(Value value, ElementType type, SymbolicShape? shape)
+        {
+            if (type != ElementType.Undefined) value.Type = type;
+            value.Shape = Merge(value, shape);
+        }
+
+        /// <summary>What is inferred counts; a symbol that the file states is kept where inference knows nothing.</summary>
+        private static SymbolicShape? Merge(Value value, SymbolicShape? inferred)
+        {
+            if (inferred is null) return value.Shape;
+            if (value.Shape is not { } stated || stated.Rank != inferred.Rank) return inferred;
+            var dims = new Dim[inferred.Rank];
+            for (int axis = 0; axis < dims.Length; axis++) dims[axis] = inferred[axis].Or(stated[axis].IsKnown ? Dim.Unknown : stated[axis]);
+            return new(dims);
+        }
+    }
+}
+
+/// <summary>Inference for one node from tensors: every length is known.</summary>
+internal sealed class TensorSource(Func<Value, Tensor?> find) : IInferenceSource
+{
+    private readonly Dictionary<Value, (ElementType Type, SymbolicShape? Shape)> _outputs = [];
+
+    public (ElementType Type, SymbolicShape? Shape) OutputOf(Value value) => _outputs.GetValueOrDefault(value);
+
+    public ElementType TypeOf(Value value) => TensorOf(value)?.Type ?? ElementType.Undefined;
+
+    public SymbolicShape? ShapeOf(Value value) => TensorOf(value) is { } tensor ? SymbolicShape.From(tensor.Shape) : null;
+
+    public Tensor? TensorOf(Value value) => find(value);
+
+    public Dim[]? DimsOf(Value value) => null;
+
+    public void SetDims(Value value, Dim[] dims)
+    {
+    }
+
+    public void SetOutput(Value value, ElementType type, SymbolicShape? shape) => _outputs[value] = (type, shape);
+}

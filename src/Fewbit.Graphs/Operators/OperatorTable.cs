@@ -1,0 +1,38 @@
+namespace Fewbit.Graphs.Operators;
+
+/// <summary>Every operator that the engine knows, by family.</summary>
+internal static class OperatorTable
+{
+    /// <summary>Domain of the operators that only Fewbit's passes make.</summary>
+    public const string FewbitDomain = "ai.fewbit";
+
+    /// <summary>Domain of ONNX Runtime's own operators.</summary>
+    public const string MicrosoftDomain = "com.microsoft";
+
+    private static readonly OperatorRegistry Registry = Build();
+
+    public static bool Contains(Node node) => Registry.Find(node) is not null;
+
+    /// <exception cref="InvalidDataException">The operator is not known, or an attribute is wrong.</exception>
+    public static IOperator Parse(Node node) => Registry.Find(node)?.Invoke(node)
+        ?? throw node.Fail($"the operator is not supported (domain '{(node.Domain.Length == 0 ? "ai.onnx" : node.Domain)}', opset {node.OpsetVersion})");
+
+    private static OperatorRegistry Build()
+    {
+        var registry = new OperatorRegistry();
+        ElementwiseOperators.Register(registry);
+        ShapeOperators.Register(registry);
+        return registry;
+    }
+}
+
+/// <summary>Parsers by domain and operator type.</summary>
+internal sealed class OperatorRegistry
+{
+    private readonly Dictionary<(string Domain, string OpType), Func<Node, IOperator>> _parsers = [];
+
+    /// <summary>Adds an operator. The parser reads the attributes, for the opset version of the node.</summary>
+    public void Add(string opType, Func<Node, IOperator> parse, string domain = "") => _parsers.Add((domain, opType), parse);
+
+    public Func<Node, IOperator>? Find(Node node) => _parsers.GetValueOrDefault((node.Domain == "ai.onnx" ? "" : node.Domain, node.OpType));
+}
