@@ -1,11 +1,12 @@
 using System.Diagnostics;
+using Fewbit.Graphs;
 using Fewbit.OnnxRuntime.Native;
 using Fewbit.Tensors;
 
 namespace Fewbit.OnnxRuntime;
 
 /// <summary>A model that is loaded into ONNX Runtime, on the CPU. Runs may come from several threads at once.</summary>
-public sealed class OnnxRuntimeSession : IDisposable
+public sealed class OnnxRuntimeSession : IModelRunner
 {
     private readonly OrtApi _api;
     private readonly OrtHandle _session;
@@ -19,10 +20,11 @@ public sealed class OnnxRuntimeSession : IDisposable
     }
 
     /// <summary>The inputs that a run needs, in the model's order.</summary>
-    public IReadOnlyList<SessionValue> Inputs { get; }
+    /// <remarks>The shape is null for a scalar too: the C API does not tell it from a value of unknown rank.</remarks>
+    public IReadOnlyList<ValueInfo> Inputs { get; }
 
     /// <summary>The outputs, in the model's order.</summary>
-    public IReadOnlyList<SessionValue> Outputs { get; }
+    public IReadOnlyList<ValueInfo> Outputs { get; }
 
     /// <summary>Loads a model file, with its external data.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
@@ -44,9 +46,9 @@ public sealed class OnnxRuntimeSession : IDisposable
     /// <returns>Copies of the outputs, by name.</returns>
     /// <exception cref="ArgumentException">A name, type or shape is not the model's.</exception>
     /// <exception cref="OnnxRuntimeException">The runtime failed.</exception>
-    public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs, IReadOnlyList<string>? outputs = null)
+    public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs, IReadOnlyCollection<string>? outputs = null)
     {
-        IReadOnlyList<string> names = outputs ?? [.. Outputs.Select(output => output.Name)];
+        string[] names = [.. outputs ?? Outputs.Select(output => output.Name)];
         using BoundRun run = Bind(inputs, names);
         Run(run);
         return names.Index().ToDictionary(name => name.Item, name => run.CopyOutput(name.Index, name.Item));
@@ -93,8 +95,8 @@ public sealed class OnnxRuntimeSession : IDisposable
         }
     }
 
-    private SessionValue[] Values(OrtFunction count, OrtFunction name, OrtFunction type) =>
-        [.. Enumerable.Range(0, _api.Count(count, _session)).Select(index => SessionValue.Read(_api, _session, index, name, type))];
+    private ValueInfo[] Values(OrtFunction count, OrtFunction name, OrtFunction type) =>
+        [.. Enumerable.Range(0, _api.Count(count, _session)).Select(index => DeclaredValue.Read(_api, _session, index, name, type))];
 
     private BoundRun Bind(IReadOnlyDictionary<string, Tensor> inputs, IReadOnlyList<string> outputs)
     {
@@ -120,12 +122,12 @@ public sealed class OnnxRuntimeSession : IDisposable
     {
         if (inputs.Keys.FirstOrDefault(name => Inputs.All(input => input.Name != name)) is { } unknown)
             throw new ArgumentException($"{_model}: has no input '{unknown}', expected {Listed(Inputs)}", nameof(inputs));
-        foreach (SessionValue input in Inputs)
+        foreach (ValueInfo input in Inputs)
         {
             if (!inputs.TryGetValue(input.Name, out Tensor? tensor))
-                throw new ArgumentException($"{_model}: input '{input.Name}' ({input}) is not given", nameof(inputs));
-            if (!input.Accepts(tensor) || tensor.Layout != Layout.RowMajor)
-                throw new ArgumentException($"{_model}: input '{input.Name}' is given {tensor}, expected {input}", nameof(inputs));
+                throw new ArgumentException($"{_model}: input {input} is not given", nameof(inputs));
+            if (tensor.Type != input.Type || tensor.Layout != Layout.RowMajor || input.Shape?.Matches(tensor.Shape) == false)
+                throw new ArgumentException($"{_model}: an input is {tensor}, expected {input}", nameof(inputs));
         }
     }
 
@@ -138,5 +140,5 @@ public sealed class OnnxRuntimeSession : IDisposable
             throw new ArgumentException($"{_model}: an output is asked for twice: {string.Join(", ", outputs)}", nameof(outputs));
     }
 
-    private static string Listed(IReadOnlyList<SessionValue> values) => string.Join(", ", values.Select(value => $"'{value.Name}'"));
+    private static string Listed(IReadOnlyList<ValueInfo> values) => string.Join(", ", values.Select(value => $"'{value.Name}'"));
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Fewbit.Graphs;
 using Fewbit.Tensors;
 using Fewbit.Testing;
 
@@ -13,14 +14,10 @@ public sealed class OnnxRuntimeSessionTests
     public void Load_ResNet20_DescribesInputsAndOutputs()
     {
         using OnnxRuntimeSession session = LoadResNet20();
-        SessionValue input = Assert.Single(session.Inputs), output = Assert.Single(session.Outputs);
-        Assert.Equal(("input", ElementType.Float32), (input.Name, input.Type));
-        Assert.Equal([-1, 3, 32, 32], input.Dims);
-        Assert.Equal(4, input.DimNames.Count);
-        Assert.NotEmpty(input.DimNames[0]);
-        Assert.Equal($"float32 [{input.DimNames[0]}, 3, 32, 32]", input.ToString());
-        Assert.Equal("logits", output.Name);
-        Assert.Equal([-1, 10], output.Dims);
+        ValueInfo input = Assert.Single(session.Inputs), output = Assert.Single(session.Outputs);
+        Assert.Equal("'input' float32 [N, 3, 32, 32]", input.ToString());
+        Assert.Equal("N", input.Shape![0].Symbol);
+        Assert.Equal("'logits' float32 [N, 10]", output.ToString());
     }
 
     [RuntimeTheory(ResNet20)]
@@ -119,14 +116,14 @@ public sealed class OnnxRuntimeSessionTests
     {
         using OnnxRuntimeSession session = LoadResNet20();
         AssertMessage("resnet20.onnx: has no input 'image', expected 'input'", "image", Pictures(1));
-        AssertMessage("input 'input' is given float32 [1, 3, 32, 31], expected float32 [", "input", Tensor.Allocate(ElementType.Float32, [1, 3, 32, 31]));
-        AssertMessage("input 'input' is given float32 [3, 32, 32], expected float32 [", "input", Tensor.Allocate(ElementType.Float32, [3, 32, 32]));
-        AssertMessage("input 'input' is given uint8 [1, 3, 32, 32], expected float32 [", "input", Tensor.Allocate(ElementType.UInt8, [1, 3, 32, 32]));
+        AssertMessage("an input is float32 [1, 3, 32, 31], expected 'input' float32 [N, 3, 32, 32]", "input", Tensor.Allocate(ElementType.Float32, [1, 3, 32, 31]));
+        AssertMessage("an input is float32 [3, 32, 32], expected 'input' float32 [N, 3, 32, 32]", "input", Tensor.Allocate(ElementType.Float32, [3, 32, 32]));
+        AssertMessage("an input is uint8 [1, 3, 32, 32], expected 'input' float32 [N, 3, 32, 32]", "input", Tensor.Allocate(ElementType.UInt8, [1, 3, 32, 32]));
         AssertMessage("has no output 'relu', expected 'logits'", "input", Pictures(1), "relu");
         AssertMessage("an output is asked for twice: logits, logits", "input", Pictures(1), "logits", "logits");
         AssertMessage("no output is asked for", "input", Pictures(1));
         string missing = Assert.Throws<ArgumentException>(() => session.Run(new Dictionary<string, Tensor>())).Message;
-        Assert.Contains("is not given", missing, StringComparison.Ordinal);
+        Assert.Contains("input 'input' float32 [N, 3, 32, 32] is not given", missing, StringComparison.Ordinal);
 
         void AssertMessage(string expected, string input, Tensor tensor, params string[] outputs)
         {
