@@ -34,12 +34,13 @@ public sealed unsafe class OnnxRuntimeLibrary
         string path = search.Path ?? throw new OnnxRuntimeException(
             $"ONNX Runtime was not found. Places tried:{string.Concat(search.Tried.Select(place => $"\n  {place}"))}\n" +
             "Name its library with --ort PATH or FEWBIT_ORT, or get it with: npm install onnxruntime-node");
-        return s_loaded.GetOrAdd(path, static path => new(() => Load(path))).Value;
+        return s_loaded.GetOrAdd(path, static path => new(() => FromBase(path, ApiBase(path)))).Value;
     }
 
-    private static OnnxRuntimeLibrary Load(string path)
+    /// <param name="path">The file, for messages.</param>
+    /// <param name="apiBase">OrtApiBase: the functions GetApi and GetVersionString.</param>
+    internal static OnnxRuntimeLibrary FromBase(string path, nint* apiBase)
     {
-        nint* apiBase = ApiBase(path);
         string version = NativeText.Read(((delegate* unmanaged<nint>)apiBase[1])());
         nint functions = ((delegate* unmanaged<uint, nint>)apiBase[0])(OrtApi.Version);
         if (functions == 0)

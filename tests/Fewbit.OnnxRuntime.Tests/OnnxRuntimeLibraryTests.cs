@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Fewbit.Testing;
 
 namespace Fewbit.OnnxRuntime.Tests;
@@ -22,6 +23,22 @@ public sealed class OnnxRuntimeLibraryTests
         Assert.Equal($"{path}: not ONNX Runtime: the library has no function OrtGetApiBase", message);
     }
 
+    [Fact]
+    public unsafe void FromBase_ApiTooOld_SaysWhichVersionIsNeeded()
+    {
+        nint* oldBase = stackalloc nint[] { (nint)(delegate* unmanaged<uint, nint>)&NoApi, (nint)(delegate* unmanaged<nint>)&OldVersion };
+        string? message = null;
+        try
+        {
+            OnnxRuntimeLibrary.FromBase("old.so", oldBase);
+        }
+        catch (OnnxRuntimeException e)
+        {
+            message = e.Message;
+        }
+        Assert.Equal("old.so: ONNX Runtime 1.9.1 has no C API 17, expected version 1.17 or later", message);
+    }
+
     [RuntimeFact]
     public void Open_OnnxRuntime_StatesVersionAndIsLoadedOnce()
     {
@@ -30,4 +47,12 @@ public sealed class OnnxRuntimeLibraryTests
         Assert.Equal(Path.GetFullPath(Oracles.OnnxRuntimeLibrary!), library.Path);
         Assert.Same(library, OnnxRuntimeLibrary.Open(Oracles.OnnxRuntimeLibrary));
     }
+
+    [UnmanagedCallersOnly]
+    private static nint NoApi(uint version) => 0;
+
+    [UnmanagedCallersOnly]
+    private static nint OldVersion() => s_oldVersion;
+
+    private static readonly nint s_oldVersion = Marshal.StringToCoTaskMemUTF8("1.9.1");
 }
