@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Fewbit.Tensors.Threading;
@@ -40,7 +39,7 @@ internal static unsafe class DepthwiseConv2D
             return (phase * Height + ky / shape.StrideHeight) * Width + kx / shape.StrideWidth;
         }
 
-        public void Copy<T>(T* plane, T* to, T fill) where T : unmanaged
+        public void Copy(float* plane, float* to)
         {
             for (int phaseY = 0; phaseY < shape.StrideHeight; phaseY++)
             {
@@ -49,23 +48,53 @@ internal static unsafe class DepthwiseConv2D
                     for (int row = 0; row < Height; row++, to += Width)
                     {
                         int y = row * shape.StrideHeight + phaseY - shape.PadTop;
-                        if ((uint)y >= (uint)shape.InHeight) new Span<T>(to, Width).Fill(fill);
-                        else CopyRow(plane + (long)y * shape.InWidth, phaseX - shape.PadLeft, to, fill);
+                        if ((uint)y >= (uint)shape.InHeight) new Span<float>(to, Width).Clear();
+                        else CopyRow(plane + (long)y * shape.InWidth, phaseX - shape.PadLeft, to);
                     }
                 }
             }
         }
 
-        private void CopyRow<T>(T* row, int x, T* to, T fill) where T : unmanaged
+        private void CopyRow(float* row, int x, float* to)
         {
             int stride = shape.StrideWidth;
             int first = x >= 0 ? 0 : Math.Min((-x + stride - 1) / stride, Width);
             int end = Math.Clamp((shape.InWidth - x + stride - 1) / stride, first, Width);
-            for (int i = 0; i < first; i++) to[i] = fill;
-            if (stride == 1) new ReadOnlySpan<T>(row + x + first, end - first).CopyTo(new Span<T>(to + first, end - first));
+            for (int i = 0; i < first; i++) to[i] = 0;
+            if (stride == 1) new ReadOnlySpan<float>(row + x + first, end - first).CopyTo(new Span<float>(to + first, end - first));
             else for (int i = first; i < end; i++) to[i] = row[x + i * stride];
-            for (int i = end; i < Width; i++) to[i] = fill;
+            for (int i = end; i < Width; i++) to[i] = 0;
         }
+    }
+
+    /// <summary>The working memory of one plane. Vectors read and write past the end of the last row, so each part has room behind it.</summary>
+    internal readonly struct Buffers
+    {
+        public float* Padded { get; private init; }
+
+        public float* Sums { get; private init; }
+
+        public float* Extra { get; private init; }
+
+        public int* Offsets { get; private init; }
+
+        public static Buffers Of(in Phases phases, in Conv2DShape shape, int extra)
+        {
+            long padded = RoundUp(phases.Elements) + Unroll, sums = RoundUp(phases.Span);
+            float* start = (float*)ThreadScratch.Get((padded + sums + RoundUp(extra) + shape.Taps) * sizeof(float));
+            var buffers = new Buffers { Padded = start, Sums = start + padded, Extra = start + padded + sums, Offsets = (int*)(start + padded + sums + RoundUp(extra)) };
+            for (int tap = 0; tap < shape.Taps; tap++) buffers.Offsets[tap] = phases.OffsetOf(tap);
+            return buffers;
+        }
+
+        private static long RoundUp(int elements) => (elements + Unroll - 1L) / Unroll * Unroll;
+    }
+
+    /// <summary>Sums[i] = sum over taps of kernel[tap] * Padded[Offsets[tap] + i].</summary>
+    internal static void SumTaps(in Buffers buffers, float* kernel, int taps, int span)
+    {
+        if (KernelPaths.Active >= KernelPath.Avx512) Sum512(buffers.Padded, kernel, buffers.Offsets, taps, buffers.Sums, span);
+        else Sum(buffers.Padded, kernel, buffers.Offsets, taps, buffers.Sums, span);
     }
 
     /// <summary>A chunk is one output plane.</summary>
@@ -75,20 +104,12 @@ internal static unsafe class DepthwiseConv2D
 
         public int Chunks => shape.Batch * shape.OutChannels;
 
-        [SkipLocalsInit]
         public void Run(int chunk)
         {
             int image = chunk / shape.OutChannels, channel = chunk % shape.OutChannels;
-            int elements = (_phases.Elements + Unroll - 1) / Unroll * Unroll, span = (_phases.Span + Unroll - 1) / Unroll * Unroll;
-            // Vectors read and write past the end of the last row.
-            float* padded = (float*)ThreadScratch.Get((elements + Unroll + span) * (long)sizeof(float) + shape.Taps * sizeof(int));
-            float* sums = padded + elements + Unroll;
-            int* offsets = (int*)(sums + span);
-            for (int tap = 0; tap < shape.Taps; tap++) offsets[tap] = _phases.OffsetOf(tap);
-            _phases.Copy(x + ((long)image * shape.InChannels + channel / shape.GroupOutChannels) * shape.InPlane, padded, 0f);
-            float* kernel = weights + (long)channel * shape.Taps;
-            if (KernelPaths.Active >= KernelPath.Avx512) Sum512(padded, kernel, offsets, shape.Taps, sums, _phases.Span);
-            else Sum(padded, kernel, offsets, shape.Taps, sums, _phases.Span);
+            Buffers buffers = Buffers.Of(_phases, shape, 0);
+            _phases.Copy(x + ((long)image * shape.InChannels + channel / shape.GroupOutChannels) * shape.InPlane, buffers.Padded);
+            SumTaps(buffers, weights + (long)channel * shape.Taps, shape.Taps, _phases.Span);
             long at = (long)chunk * shape.OutPlane;
             Epilogue rest = epilogue;
             if (rest.RowBias != null) rest.RowBias += channel;
@@ -97,7 +118,7 @@ internal static unsafe class DepthwiseConv2D
                 long start = at + (long)row * shape.OutWidth;
                 Epilogue here = rest;
                 if (here.Residual != null) here.Residual += start;
-                new TileStore(y + start, shape.OutWidth, 1, 0, here).Write(sums + (long)row * _phases.Width, 0, 0, 0, 1, shape.OutWidth, isFirst: true, isLast: true);
+                new TileStore(y + start, shape.OutWidth, 1, 0, here).Write(buffers.Sums + (long)row * _phases.Width, 0, 0, 0, 1, shape.OutWidth, isFirst: true, isLast: true);
             }
         }
     }
