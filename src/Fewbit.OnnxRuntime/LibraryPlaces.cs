@@ -37,7 +37,8 @@ internal sealed record LibraryPlaces
 
     private string NodeFolder => Path.Combine(System == OSPlatform.Windows ? "win32" : System == OSPlatform.OSX ? "darwin" : "linux", Arch);
 
-    private string RuntimeIdentifier => $"{(System == OSPlatform.Windows ? "win" : System == OSPlatform.OSX ? "osx" : "linux")}-{Arch}";
+    // Older packages (1.13) name the oldest macOS they run on: osx.10.14-arm64.
+    private string RuntimeIdentifier => $"{(System == OSPlatform.Windows ? "win" : System == OSPlatform.OSX ? "osx*" : "linux")}-{Arch}";
 
     /// <summary>Looks at every place in order. A path that the user named is the only place: another library must not stand in for it.</summary>
     public LibrarySearch Search(string? namedPath)
@@ -59,10 +60,10 @@ internal sealed record LibraryPlaces
     private IEnumerable<(string Place, IEnumerable<string> Folders)> Folders()
     {
         string native = Path.Combine("runtimes", RuntimeIdentifier, "native"), node = Path.Combine("node_modules", "onnxruntime-node", "bin");
-        yield return ($"{Path.Combine(ToolFolder, FilePattern)} (beside the tool)", [ToolFolder, Path.Combine(ToolFolder, native)]);
+        yield return ($"{Path.Combine(ToolFolder, FilePattern)} (beside the tool)", [ToolFolder, .. NativeFolders(ToolFolder)]);
         string nodeFile = Path.Combine(WorkingFolder, node, "napi-v*", NodeFolder, FilePattern);
         yield return ($"{nodeFile}, and in node_modules of the folders above it", NodeFolders(node));
-        yield return ($"{Path.Combine(NuGetFolder, "microsoft.ml.onnxruntime*", "*", native, FilePattern)} (NuGet cache)", PackageFolders(native));
+        yield return ($"{Path.Combine(NuGetFolder, "microsoft.ml.onnxruntime*", "*", native, FilePattern)} (NuGet cache)", PackageFolders());
     }
 
     private IEnumerable<string> NodeFolders(string node)
@@ -75,10 +76,14 @@ internal sealed record LibraryPlaces
     }
 
     // The plain CPU package sorts before .gpu and the like; the newest version first.
-    private IEnumerable<string> PackageFolders(string native) =>
+    private IEnumerable<string> PackageFolders() =>
         from package in Subfolders(NuGetFolder, "microsoft.ml.onnxruntime*").Order(StringComparer.Ordinal)
         from version in Subfolders(package, "*").OrderByDescending(LastVersion)
-        select Path.Combine(version, native);
+        from folder in NativeFolders(version)
+        select folder;
+
+    private IEnumerable<string> NativeFolders(string folder) =>
+        Subfolders(Path.Combine(folder, "runtimes"), RuntimeIdentifier).Select(runtime => Path.Combine(runtime, "native"));
 
     private string? LibraryIn(string folder) =>
         !Directory.Exists(folder) ? null : Directory.EnumerateFiles(folder, FilePattern).Select(Path.GetFullPath)

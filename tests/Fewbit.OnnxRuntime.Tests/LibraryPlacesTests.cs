@@ -39,6 +39,7 @@ public sealed class LibraryPlacesTests : IDisposable
     [Theory]
     [InlineData("LINUX", Architecture.X64, "linux-x64/native/libonnxruntime.so")]
     [InlineData("OSX", Architecture.Arm64, "osx-arm64/native/libonnxruntime.dylib")]
+    [InlineData("OSX", Architecture.X64, "osx.10.14-x64/native/libonnxruntime.dylib")]
     [InlineData("WINDOWS", Architecture.Arm64, "win-arm64/native/onnxruntime.dll")]
     public void Search_NuGetCache_TakesTheNewestVersionOfTheCpuPackage(string system, Architecture architecture, string file)
     {
