@@ -27,6 +27,9 @@ internal static class KernelPaths
 {
     private static KernelPath s_active = FromEnvironment();
 
+    /// <summary>The fastest path of this machine.</summary>
+    public static KernelPath Best => Enum.GetValues<KernelPath>().Last(IsSupported);
+
     /// <summary>The path that kernels take. Packed weights belong to the path that packed them.</summary>
     /// <exception cref="PlatformNotSupportedException">Set to a path that this machine cannot run.</exception>
     public static KernelPath Active
@@ -36,9 +39,6 @@ internal static class KernelPaths
             ? value
             : throw new PlatformNotSupportedException($"kernel path '{value}' does not run on this machine; the best one here is '{Best}'");
     }
-
-    /// <summary>The fastest path of this machine.</summary>
-    public static KernelPath Best { get; } = Enum.GetValues<KernelPath>().Last(IsSupported);
 
     public static bool IsSupported(KernelPath path) => path switch
     {

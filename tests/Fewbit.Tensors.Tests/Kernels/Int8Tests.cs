@@ -102,6 +102,13 @@ public sealed unsafe class Int8Tests
     });
 
     [Fact]
+    public void Active_NothingForced_IsTheBestPath()
+    {
+        if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable("FEWBIT_KERNELS"))) return;
+        Assert.Equal(KernelPaths.Best, KernelPaths.Active);
+    }
+
+    [Fact]
     public void Active_UnsupportedPath_NamesTheBestOne()
     {
         if (KernelPaths.Best == KernelPath.Emitted) return;
