@@ -37,6 +37,9 @@ public sealed partial class Graph
     /// <summary>Free text that travels with the model.</summary>
     public string Documentation { get; set; } = "";
 
+    /// <summary>What the file says of the model beyond this: the reader of the format leaves it here for the writer.</summary>
+    internal object? Origin { get; set; }
+
     /// <summary>Values that a run is given.</summary>
     public IReadOnlyList<Value> Inputs => _inputs;
 
@@ -209,7 +212,7 @@ public sealed partial class Graph
     {
         var node = new Node(this, domain, opType, name, inputs, outputs, attributes);
         _nodes.Insert(index, node);
-        if (node.IsSupported) Inference.InferNode(node);
+        Inference.InferNode(node);
         return node;
     }
 

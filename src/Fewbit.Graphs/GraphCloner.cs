@@ -7,7 +7,7 @@ internal sealed class GraphCloner
 
     public Graph Clone(Graph source, Graph? parent)
     {
-        var copy = new Graph(source.Name, source.OpsetVersion(""), parent) { Documentation = source.Documentation };
+        var copy = new Graph(source.Name, source.OpsetVersion(""), parent) { Documentation = source.Documentation, Origin = source.Origin };
         if (parent is null)
         {
             foreach ((string domain, int version) in source.Opsets) copy.Opsets[domain] = version;
@@ -17,8 +17,9 @@ internal sealed class GraphCloner
         foreach (Value input in source.Inputs) copy.DeclareInput(_map[input]);
         foreach (Node node in source.Nodes)
         {
-            copy.AppendRaw(node.Domain, node.OpType, node.Name, node.Inputs.Select(Map), node.Outputs.Select(output => _map[output]),
+            Node cloned = copy.AppendRaw(node.Domain, node.OpType, node.Name, node.Inputs.Select(Map), node.Outputs.Select(output => _map[output]),
                 node.Attributes.Clone(body => Clone(body, copy)));
+            cloned.Origin = node.Origin;
         }
         foreach (Value output in source.Outputs) copy.AddOutput(Map(output)!);
         return copy;
@@ -32,7 +33,7 @@ internal sealed class GraphCloner
         Value copy = graph.AddValue(source.Name);
         if (source.Constant is { } constant) copy.SetConstant(constant);
         (copy.Type, copy.Shape, copy.Layout) = (source.Type, source.Shape, source.Layout);
-        (copy.IsVariable, copy.FoldedBatchNorm) = (source.IsVariable, source.FoldedBatchNorm);
+        (copy.IsVariable, copy.FoldedBatchNorm, copy.Origin) = (source.IsVariable, source.FoldedBatchNorm, source.Origin);
         return copy;
     }
 }

@@ -6,19 +6,24 @@ namespace Fewbit.Graphs;
 /// <summary>Type and shape inference over a graph, symbols included.</summary>
 public static class Inference
 {
-    /// <summary>Infers every node in order. Nodes of unknown operators leave their outputs as they are.</summary>
+    /// <summary>Infers every node in order. Nodes of unknown operators, and those behind them whose input types are unknown, leave their outputs as they are.</summary>
     /// <exception cref="InvalidDataException">An input of a node has a type or shape that the operator does not take.</exception>
     public static void Infer(Graph graph)
     {
         var source = new GraphSource();
         foreach (Node node in graph.Nodes)
         {
-            if (node.IsSupported) node.Operator.Infer(new InferenceContext(node, source));
+            if (CanInfer(node)) node.Operator.Infer(new InferenceContext(node, source));
         }
     }
 
     /// <summary>Infers one node from what its inputs state.</summary>
-    internal static void InferNode(Node node) => node.Operator.Infer(new InferenceContext(node, new GraphSource()));
+    internal static void InferNode(Node node)
+    {
+        if (CanInfer(node)) node.Operator.Infer(new InferenceContext(node, new GraphSource()));
+    }
+
+    private static bool CanInfer(Node node) => node.IsSupported && node.Inputs.All(input => input is null || input.Type != ElementType.Undefined);
 
     /// <summary>The elements of a short integer tensor as lengths; null for other types, and -1 or other negative numbers are unknown.</summary>
     internal static Dim[]? DimsOf(Tensor tensor)

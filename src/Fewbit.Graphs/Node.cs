@@ -41,6 +41,9 @@ public sealed class Node
     /// <summary>The values computed. An output that nothing reads may have an empty name in a file; here every one has a name.</summary>
     public IReadOnlyList<Value> Outputs => _outputs;
 
+    /// <summary>What the file says of the node beyond this: the reader of the format leaves it here for the writer.</summary>
+    internal object? Origin { get; set; }
+
     /// <summary>The operator with its attributes parsed for the opset of the graph.</summary>
     /// <exception cref="InvalidDataException">No such operator is known, or an attribute is wrong.</exception>
     public IOperator Operator => _operator ??= OperatorTable.Parse(this);

@@ -41,6 +41,9 @@ public sealed partial class Value
     /// <summary>What the value was before passes changed it: batch-norm statistics that were folded into it.</summary>
     public FoldedBatchNorm? FoldedBatchNorm { get; set; }
 
+    /// <summary>What the file says of the value beyond this: the reader of the format leaves it here for the writer.</summary>
+    internal object? Origin { get; set; }
+
     /// <summary>Where nodes read the value; graph outputs are not among them.</summary>
     public IReadOnlyList<Use> Uses => _uses;
 

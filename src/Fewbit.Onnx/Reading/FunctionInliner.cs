@@ -1,0 +1,99 @@
+using Fewbit.Onnx.Protos;
+using Google.Protobuf.Collections;
+
+namespace Fewbit.Onnx.Reading;
+
+/// <summary>Puts the bodies of model-local functions in the place of their calls, in the message of the model.</summary>
+internal sealed class FunctionInliner
+{
+    // A chain of functions that each call the next one twice doubles with every function.
+    private const int MaxNodes = 4_000_000, MaxDepth = 100;
+    private readonly Dictionary<(string Domain, string Name, string Overload), FunctionProto> _functions = [];
+    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+    private readonly ModelProto _model;
+    private readonly Stack<FunctionProto> _active = new();
+    private int _nodeCount;
+
+    private FunctionInliner(ModelProto model)
+    {
+        _model = model;
+        foreach (FunctionProto function in model.Functions)
+        {
+            if (!_functions.TryAdd((ModelReader.DomainName(function.Domain), function.Name, function.Overload), function))
+                throw new InvalidDataException($"function '{function.Domain}.{function.Name}' is defined twice");
+        }
+        CollectNames(model.Graph);
+    }
+
+    /// <exception cref="InvalidDataException">A function calls itself, or the model grows beyond bounds.</exception>
+    public static void Inline(ModelProto model)
+    {
+        if (model.Functions.Count > 0) new FunctionInliner(model).Expand(model.Graph.Node);
+    }
+
+    private void Expand(RepeatedField<NodeProto> nodes)
+    {
+        var expanded = new List<NodeProto>(nodes.Count);
+        foreach (NodeProto node in nodes)
+        {
+            if (++_nodeCount > MaxNodes) throw new InvalidDataException($"has more than {MaxNodes} nodes once its functions are expanded");
+            if (_functions.TryGetValue((ModelReader.DomainName(node.Domain), node.OpType, node.Overload), out FunctionProto? function))
+            {
+                expanded.AddRange(Body(function, node));
+                continue;
+            }
+            foreach (GraphProto body in Subgraphs(node)) Expand(body.Node);
+            expanded.Add(node);
+        }
+        nodes.Clear();
+        nodes.AddRange(expanded);
+    }
+
+    private RepeatedField<NodeProto> Body(FunctionProto function, NodeProto call)
+    {
+        string what = $"{call.OpType} '{call.Name}'";
+        if (_active.Contains(function)) throw new InvalidDataException($"{what}: function '{function.Domain}.{function.Name}' calls itself");
+        if (_active.Count >= MaxDepth) throw new InvalidDataException($"{what}: functions call each other more than {MaxDepth} levels deep");
+        if (call.Input.Count > function.Input.Count || call.Output.Count > function.Output.Count)
+            throw new InvalidDataException($"{what}: has {call.Input.Count} inputs and {call.Output.Count} outputs, but function '{function.Domain}.{function.Name}' has {function.Input.Count} and {function.Output.Count}");
+        AddImports(function, what);
+        _active.Push(function);
+        RepeatedField<NodeProto> body = new FunctionCall(function, call, UniqueName).Instantiate();
+        Expand(body);
+        _active.Pop();
+        return body;
+    }
+
+    private void AddImports(FunctionProto function, string what)
+    {
+        foreach (OperatorSetIdProto import in function.OpsetImport)
+        {
+            string domain = ModelReader.DomainName(import.Domain);
+            OperatorSetIdProto? known = _model.OpsetImport.FirstOrDefault(other => ModelReader.DomainName(other.Domain) == domain);
+            if (known is null) _model.OpsetImport.Add(import);
+            else if (known.Version != import.Version)
+                throw new InvalidDataException($"{what}: function '{function.Domain}.{function.Name}' uses version {import.Version} of the operators of domain '{domain}', but the model uses {known.Version}");
+        }
+    }
+
+    private string UniqueName(string name)
+    {
+        string candidate = name;
+        for (int i = 1; !_names.Add(candidate); i++) candidate = $"{name}_{i}";
+        return candidate;
+    }
+
+    private void CollectNames(GraphProto graph)
+    {
+        foreach (ValueInfoProto input in graph.Input) _names.Add(input.Name);
+        foreach (TensorProto initializer in graph.Initializer) _names.Add(initializer.Name);
+        foreach (NodeProto node in graph.Node)
+        {
+            _names.UnionWith(node.Output);
+            foreach (GraphProto body in Subgraphs(node)) CollectNames(body);
+        }
+    }
+
+    internal static IEnumerable<GraphProto> Subgraphs(NodeProto node) =>
+        node.Attribute.SelectMany(attribute => attribute.G is null ? attribute.Graphs : attribute.Graphs.Prepend(attribute.G));
+}
