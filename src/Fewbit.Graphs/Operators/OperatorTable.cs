@@ -22,6 +22,10 @@ internal static class OperatorTable
         var registry = new OperatorRegistry();
         ElementwiseOperators.Register(registry);
         ShapeOperators.Register(registry);
+        ConvolutionOperators.Register(registry);
+        MatrixOperators.Register(registry);
+        PoolingOperators.Register(registry);
+        NormalizationOperators.Register(registry);
         return registry;
     }
 }

@@ -1,0 +1,33 @@
+using System.Numerics;
+using Fewbit.Tensors.Kernels;
+
+namespace Fewbit.Graphs.Operators;
+
+/// <summary>The activation of a fused node as attributes: activation = none, relu, clip (low, high) or leakyrelu (low = slope).</summary>
+internal static class FusedActivation
+{
+    public static Activation Parse(Node node) => node.String("activation", "none") switch
+    {
+        "none" => Activation.None,
+        "relu" => Activation.Relu,
+        "clip" => Activation.Clip(node.Float("low"), node.Float("high")),
+        "leakyrelu" => Activation.LeakyRelu(node.Float("low")),
+        string other => throw node.Fail($"activation is '{other}', expected none, relu, clip or leakyrelu"),
+    };
+
+    public static void Write(Activation activation, Attributes attributes)
+    {
+        attributes.Set("activation", activation.Kind.ToString().ToLowerInvariant());
+        if (activation.Kind is ActivationKind.Clip or ActivationKind.LeakyRelu) attributes.Set("low", activation.Low);
+        if (activation.Kind == ActivationKind.Clip) attributes.Set("high", activation.High);
+    }
+
+    /// <summary>The scalar form in any float type.</summary>
+    public static T Apply<T>(Activation activation, T x) where T : IBinaryFloatingPointIeee754<T> => activation.Kind switch
+    {
+        ActivationKind.Relu => x < T.Zero ? T.Zero : x,
+        ActivationKind.Clip => x < T.CreateChecked(activation.Low) ? T.CreateChecked(activation.Low) : x > T.CreateChecked(activation.High) ? T.CreateChecked(activation.High) : x,
+        ActivationKind.LeakyRelu => x < T.Zero ? x * T.CreateChecked(activation.Low) : x,
+        _ => x,
+    };
+}

@@ -1,0 +1,34 @@
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs.Operators;
+
+/// <summary>Runs an operator whose work is written as a prepared kernel once, on tensors at hand.</summary>
+internal static class PreparedEvaluation
+{
+    /// <summary>Prepares the node for these tensors, none of them constant, and runs it.</summary>
+    public static void PrepareAndRun(this ICompiledOperator compiled, EvaluationContext context)
+    {
+        var compilation = new CompilationContext(context.Node, value => Describe(context, value), _ => null);
+        IKernel kernel = compiled.Compile(compilation) ?? throw new InvalidOperationException($"Bug in {context.Node}: it prepares no kernel");
+        kernel.Run(context);
+    }
+
+    private static (ElementType Type, Shape Shape) Describe(EvaluationContext context, Value value)
+    {
+        Tensor tensor = Find(context, value) ?? throw new InvalidOperationException($"Bug in {context.Node}: {value} is asked for, but not there");
+        return (tensor.Type, tensor.Shape);
+    }
+
+    private static Tensor? Find(EvaluationContext context, Value value)
+    {
+        for (int i = 0; i < context.InputCount; i++)
+        {
+            if (context.Node.Inputs[i] == value) return context.FindInput(i);
+        }
+        for (int i = 0; i < context.OutputCount; i++)
+        {
+            if (context.Node.Outputs[i] == value) return context.OutputOrNull(i);
+        }
+        return null;
+    }
+}
