@@ -30,7 +30,7 @@ internal static class DemoPictures
         Span<float> ground = stackalloc float[3], paint = stackalloc float[3], shade = stackalloc float[3], blot = stackalloc float[3];
         Colours(ref random, ground, paint, shade, blot);
         float blotX = Size * random.NextSingle(), blotY = Size * random.NextSingle(), blotRadius = 1.5f + 2.5f * random.NextSingle();
-        float noise = 14 + 34 * random.NextSingle();
+        float noise = 20 + 44 * random.NextSingle();
         for (int y = 0; y < Size; y++)
         {
             for (int x = 0; x < Size; x++)
