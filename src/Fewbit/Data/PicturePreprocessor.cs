@@ -1,0 +1,99 @@
+using System.Runtime.InteropServices;
+using Fewbit.Data.Images;
+using Fewbit.Tensors;
+
+namespace Fewbit.Data;
+
+/// <summary>Turns pictures into the numbers of one model input. Thread-safe.</summary>
+public sealed class PicturePreprocessor
+{
+    private const long MaxCoverPixels = 1L << 28;
+    private readonly Preprocessing _settings;
+    private readonly float[][] _values; // by channel in the model's order, then by byte
+
+    /// <exception cref="ArgumentException">The statistics do not fit the input's channels.</exception>
+    public PicturePreprocessor(Preprocessing settings, PictureInput input)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        ArgumentNullException.ThrowIfNull(input);
+        if (!settings.Fits(input.Channels))
+        {
+            throw new ArgumentException($"preprocessing '{settings.Name}' has {Math.Max(settings.Mean.Count, settings.Std.Count)} means or deviations, "
+                + $"input '{input.Name}' has {input.Channels} channel{(input.Channels == 1 ? "" : "s")}; use 0-1, 0-255, tf or a file with one mean and one std", nameof(settings));
+        }
+        (_settings, Input) = (settings, input);
+        _values = [.. Enumerable.Range(0, input.Channels).Select(Values)];
+    }
+
+    /// <summary>What the pictures are made for.</summary>
+    public PictureInput Input { get; }
+
+    /// <summary>Resizes, crops and sets the number of channels; the bytes that <see cref="Write"/> normalizes.</summary>
+    /// <exception cref="InvalidDataException"><see cref="PictureFit.None"/> and the picture is smaller than the model's input.</exception>
+    public Image Fit(Image image, string name)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        (int height, int width) = (Input.Height ?? _settings.Size ?? image.Height, Input.Width ?? _settings.Size ?? image.Width);
+        image = Input.Channels == 1 ? image.ToGrey() : image.ToRgb();
+        if (image.Height == height && image.Width == width) return image;
+        switch (_settings.Fit)
+        {
+            case PictureFit.Exact: return ImageResizer.Resize(image, width, height, _settings.Filter);
+            case PictureFit.None when image.Height < height || image.Width < width:
+                throw new InvalidDataException($"{name}: is {image.Width} x {image.Height} pixels, input '{Input.Name}' takes {width} x {height} and preprocessing '{_settings.Name}' does not resize; use fit short-side or exact");
+            case PictureFit.ShortSide: image = Cover(image, height, width, name); break;
+        }
+        return ImageResizer.CentreCrop(image, width, height);
+    }
+
+    /// <summary>Writes a fitted picture's numbers, in the layout and type of the input.</summary>
+    /// <param name="image">What <see cref="Fit"/> gave.</param>
+    /// <param name="target">The bytes of one picture in a batch tensor.</param>
+    internal void Write(Image image, Span<byte> target)
+    {
+        switch (Input.Type)
+        {
+            case ElementType.Float32: Write(image, MemoryMarshal.Cast<byte, float>(target), value => value); break;
+            case ElementType.Float64: Write(image, MemoryMarshal.Cast<byte, double>(target), value => value); break;
+            case ElementType.Float16: Write(image, MemoryMarshal.Cast<byte, Half>(target), value => (Half)value); break;
+            case ElementType.UInt8: Write(image, target, value => (byte)Math.Clamp(MathF.Round(value), 0, 255)); break;
+            case ElementType.Int8: Write(image, MemoryMarshal.Cast<byte, sbyte>(target), value => (sbyte)Math.Clamp(MathF.Round(value), -128, 127)); break;
+            default: throw new InvalidOperationException($"Bug in PictureInput: {Input.Type.Name()} cannot hold pixels");
+        }
+    }
+
+    private void Write<T>(Image image, Span<T> target, Func<float, T> convert)
+    {
+        int channels = Input.Channels, pixels = image.Width * image.Height;
+        (int pixelStep, int channelStep) = Input.IsNhwc ? (channels, 1) : (1, pixels);
+        byte[] source = image.Pixels;
+        for (int c = 0; c < channels; c++)
+        {
+            T[] values = [.. _values[c].Select(convert)];
+            int from = _settings.ColourOrder == ColourOrder.Bgr ? channels - 1 - c : c;
+            for (int i = 0, t = c * channelStep; i < pixels; i++, t += pixelStep) target[t] = values[source[i * channels + from]];
+        }
+    }
+
+    /// <summary>The smallest size of the same aspect that covers the model's size times the margin; the longer side is rounded down, as in torchvision.</summary>
+    private Image Cover(Image image, int height, int width, string name)
+    {
+        int coverHeight = (int)Math.Round(height * _settings.Margin), coverWidth = (int)Math.Round(width * _settings.Margin);
+        bool widthBinds = (long)coverWidth * image.Height >= (long)coverHeight * image.Width;
+        (int newHeight, int newWidth) = widthBinds
+            ? (Math.Max(coverHeight, (int)((long)coverWidth * image.Height / image.Width)), coverWidth)
+            : (coverHeight, Math.Max(coverWidth, (int)((long)coverHeight * image.Width / image.Height)));
+        if ((long)newHeight * newWidth > MaxCoverPixels)
+            throw new InvalidDataException($"{name}: is {image.Width} x {image.Height} pixels, too narrow to be resized to cover {width} x {height}; crop it first");
+        return ImageResizer.Resize(image, newWidth, newHeight, _settings.Filter);
+    }
+
+    /// <summary>The 256 numbers a channel can take, each operation rounded to float32 as frameworks do.</summary>
+    private float[] Values(int channel)
+    {
+        float divideBy = (float)_settings.DivideBy, mean = At(_settings.Mean, channel), std = At(_settings.Std, channel);
+        return [.. Enumerable.Range(0, 256).Select(value => (value / divideBy - mean) / std)];
+    }
+
+    private static float At(IReadOnlyList<double> values, int channel) => (float)(values.Count == 1 ? values[0] : values[channel]);
+}
