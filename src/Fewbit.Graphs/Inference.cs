@@ -11,10 +11,7 @@ public static class Inference
     public static void Infer(Graph graph)
     {
         var source = new GraphSource();
-        foreach (Node node in graph.Nodes)
-        {
-            if (CanInfer(node)) node.Operator.Infer(new InferenceContext(node, source));
-        }
+        foreach (Node node in graph.Nodes) source.Visit(node);
     }
 
     /// <summary>Infers one node from what its inputs state.</summary>
@@ -41,7 +38,15 @@ public static class Inference
     /// <summary>Reads and writes the values of the graph. What shape arithmetic yields is kept for the one pass.</summary>
     private sealed class GraphSource : IInferenceSource
     {
+        private const int MaxDepth = 16;
         private readonly Dictionary<Value, Dim[]> _dims = [];
+        private readonly HashSet<Node> _visited = [];
+        private int _depth;
+
+        public void Visit(Node node)
+        {
+            if (_visited.Add(node) && CanInfer(node)) node.Operator.Infer(new InferenceContext(node, this));
+        }
 
         public ElementType TypeOf(Value value) => value.Type;
 
@@ -49,7 +54,17 @@ public static class Inference
 
         public Tensor? TensorOf(Value value) => value.IsVariable ? null : value.Constant;
 
-        public Dim[]? DimsOf(Value value) => _dims.GetValueOrDefault(value);
+        /// <summary>A node that is inferred alone asks the shape arithmetic before it.</summary>
+        public Dim[]? DimsOf(Value value)
+        {
+            if (!_dims.ContainsKey(value) && value is { Type: ElementType.Int64 or ElementType.Int32, Shape.Rank: <= 1, Producer: { } producer } && _depth < MaxDepth)
+            {
+                _depth++;
+                Visit(producer);
+                _depth--;
+            }
+            return _dims.GetValueOrDefault(value);
+        }
 
         public void SetDims(Value value, Dim[] dims) => _dims[value] = dims;
 

@@ -1,3 +1,7 @@
+using Fewbit.Graphs.Operators.Elementwise;
+using Fewbit.Graphs.Operators.Movement;
+using Fewbit.Graphs.Operators.Reductions;
+
 namespace Fewbit.Graphs.Operators;
 
 /// <summary>Every operator that the engine knows, by family.</summary>
@@ -21,11 +25,13 @@ internal static class OperatorTable
     {
         var registry = new OperatorRegistry();
         ElementwiseOperators.Register(registry);
-        ShapeOperators.Register(registry);
         ConvolutionOperators.Register(registry);
         MatrixOperators.Register(registry);
         PoolingOperators.Register(registry);
         NormalizationOperators.Register(registry);
+        UnaryOperators.Register(registry);
+        MovementOperators.Register(registry);
+        ReductionOperators.Register(registry);
         return registry;
     }
 }

@@ -1,6 +1,6 @@
 using Fewbit.Tensors;
 
-namespace Fewbit.Graphs.Operators;
+namespace Fewbit.Graphs.Operators.Movement;
 
 /// <summary>ONNX Shape, opset 15: the lengths of dimensions [start, end) as int64.</summary>
 /// <param name="Start">First dimension; negative counts from the back.</param>

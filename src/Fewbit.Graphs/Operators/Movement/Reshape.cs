@@ -1,6 +1,6 @@
 using Fewbit.Tensors;
 
-namespace Fewbit.Graphs.Operators;
+namespace Fewbit.Graphs.Operators.Movement;
 
 /// <summary>ONNX Reshape, opset 14: the same elements under other lengths; one length may be -1 (what remains), 0 copies the input's.</summary>
 /// <param name="AllowsZero">True: 0 is a length of 0, not a copy.</param>

@@ -1,4 +1,4 @@
-namespace Fewbit.Graphs.Operators;
+namespace Fewbit.Graphs.Operators.Movement;
 
 /// <summary>ONNX Identity: the input itself.</summary>
 internal sealed record Identity : IViewOperator, IDifferentiable
