@@ -97,7 +97,7 @@ internal readonly unsafe struct Requantizer(in Requantization target)
                 Vector512<int> sum = Vector512.Load(sums + i) + (offsets == null ? Vector512.Create(offset) : Vector512.Load(offsets + i));
                 Vector512<float> x = Avx512F.ConvertToVector512Single(sum) * (scales == null ? Vector512.Create(scale) : Vector512.Load(scales + i));
                 x = Avx512F.Min(Avx512F.Max(x, Vector512.Create(_low)), Vector512.Create(_high));
-                Avx512F.ConvertToVector128Byte(Avx512F.ConvertToVector512Int32(x) + Vector512.Create(_zeroPoint)).Store(to + i);
+                CodeVectors.Store(Avx512F.ConvertToVector512Int32(x) + Vector512.Create(_zeroPoint), to + i);
             }
         }
         else if (KernelPaths.Active != KernelPath.Scalar)
@@ -106,7 +106,7 @@ internal readonly unsafe struct Requantizer(in Requantization target)
             {
                 Vector256<int> sum = Vector256.Load(sums + i) + (offsets == null ? Vector256.Create(offset) : Vector256.Load(offsets + i));
                 Vector256<float> x = Vector256.ConvertToSingle(sum) * (scales == null ? Vector256.Create(scale) : Vector256.Load(scales + i));
-                Bytes8(Round(x) + Vector256.Create(_zeroPoint), to + i);
+                CodeVectors.Store(Round(x) + Vector256.Create(_zeroPoint), to + i);
             }
         }
         for (; i < count; i++) to[i] = Code(sums[i] + (offsets == null ? offset : offsets[i]), scales == null ? scale : scales[i]);
@@ -126,13 +126,6 @@ internal readonly unsafe struct Requantizer(in Requantization target)
         Vector256<float> low = Vector256.Create(_low), high = Vector256.Create(_high);
         x = Vector256.ConditionalSelect(Vector256.GreaterThan(x, low), x, low);
         x = Vector256.ConditionalSelect(Vector256.LessThan(x, high), x, high);
-        return Vector256.ConvertToInt32Native(Vector256.Round(x));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Bytes8(Vector256<int> x, byte* to)
-    {
-        Vector128<short> words = Vector128.Narrow(x.GetLower(), x.GetUpper());
-        *(long*)to = Vector128.Narrow(words, words).AsInt64().ToScalar();
+        return CodeVectors.Round(x);
     }
 }
