@@ -32,6 +32,7 @@ internal static class OperatorTable
         UnaryOperators.Register(registry);
         MovementOperators.Register(registry);
         ReductionOperators.Register(registry);
+        LearningOperators.Register(registry);
         return registry;
     }
 }

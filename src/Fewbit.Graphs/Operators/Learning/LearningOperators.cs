@@ -1,0 +1,12 @@
+namespace Fewbit.Graphs.Operators;
+
+/// <summary>Operators that only learning needs: fake quantization and optimizer steps.</summary>
+internal static class LearningOperators
+{
+    public static void Register(OperatorRegistry registry)
+    {
+        registry.Add("FakeQuantize", FakeQuantize.Parse, OperatorTable.FewbitDomain);
+        registry.Add("FakeQuantizeGradient", FakeQuantizeGradient.Parse, OperatorTable.FewbitDomain);
+        registry.Add("AdamUpdate", AdamUpdate.Parse, OperatorTable.FewbitDomain);
+    }
+}
