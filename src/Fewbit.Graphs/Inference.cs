@@ -10,8 +10,15 @@ public static class Inference
     /// <exception cref="InvalidDataException">An input of a node has a type or shape that the operator does not take.</exception>
     public static void Infer(Graph graph)
     {
+        InferDims(graph);
+    }
+
+    /// <summary>Infers every node, and returns what shape arithmetic yields for integer vectors.</summary>
+    internal static Dictionary<Value, Dim[]> InferDims(Graph graph)
+    {
         var source = new GraphSource();
         foreach (Node node in graph.Nodes) source.Visit(node);
+        return source.Dims;
     }
 
     /// <summary>Infers one node from what its inputs state.</summary>
@@ -39,9 +46,10 @@ public static class Inference
     private sealed class GraphSource : IInferenceSource
     {
         private const int MaxDepth = 16;
-        private readonly Dictionary<Value, Dim[]> _dims = [];
         private readonly HashSet<Node> _visited = [];
         private int _depth;
+
+        public Dictionary<Value, Dim[]> Dims { get; } = [];
 
         public void Visit(Node node)
         {
@@ -57,16 +65,16 @@ public static class Inference
         /// <summary>A node that is inferred alone asks the shape arithmetic before it.</summary>
         public Dim[]? DimsOf(Value value)
         {
-            if (!_dims.ContainsKey(value) && value is { Type: ElementType.Int64 or ElementType.Int32, Shape.Rank: <= 1, Producer: { } producer } && _depth < MaxDepth)
+            if (!Dims.ContainsKey(value) && value is { Type: ElementType.Int64 or ElementType.Int32, Shape.Rank: <= 1, Producer: { } producer } && _depth < MaxDepth)
             {
                 _depth++;
                 Visit(producer);
                 _depth--;
             }
-            return _dims.GetValueOrDefault(value);
+            return Dims.GetValueOrDefault(value);
         }
 
-        public void SetDims(Value value, Dim[] dims) => _dims[value] = dims;
+        public void SetDims(Value value, Dim[] dims) => Dims[value] = dims;
 
         public void SetOutput(Value value, ElementType type, SymbolicShape? shape)
         {
