@@ -40,8 +40,10 @@ public sealed record LabelOrder(LabelMismatch Mismatch, int Shift, IReadOnlyDict
         if (predictions.Count != labels.Count) throw new ArgumentException($"{predictions.Count} predictions for {labels.Count} labels", nameof(predictions));
         if (labels.Count == 0) return null;
         double before = Share(predictions, labels, label => label);
-        // The simplest explanation that holds is named.
-        return Shifted(predictions, labels, before) ?? Permuted(predictions, labels, before, classNames) ?? Gaps(predictions, labels, modelClasses, before);
+        LabelOrder? shifted = Shifted(predictions, labels, before), permuted = Permuted(predictions, labels, before, classNames);
+        // The simplest explanation is named unless another explains clearly more: in a permutation a few classes may happen to be neighbours.
+        if (shifted is not null && (permuted is null || permuted.After < shifted.After + MinGain)) return shifted;
+        return permuted ?? Gaps(predictions, labels, modelClasses, before);
     }
 
     private static LabelOrder? Shifted(IReadOnlyList<int> predictions, IReadOnlyList<int> labels, double before)

@@ -7,6 +7,10 @@ namespace Fewbit.Data;
 /// <summary>Picture files on disk, labelled by sub-folder, file name or a CSV file.</summary>
 internal sealed partial class PictureFiles : DataSet
 {
+    private static readonly string[] Parts = ["train", "training", "val", "valid", "validation", "test", "testing"];
+
+    // A link that leads back up must not be followed forever.
+    private static readonly EnumerationOptions Nested = new() { RecurseSubdirectories = true, MaxRecursionDepth = 8, IgnoreInaccessible = false, AttributesToSkip = FileAttributes.Hidden };
     private readonly string[] _files;
     private readonly ImageDecoderOptions _images;
     private readonly ClassLabels? _labels;
@@ -33,7 +37,7 @@ internal sealed partial class PictureFiles : DataSet
     public static PictureFiles? Folder(string folder, DataSetOptions options)
     {
         string[] files = [.. Directory.EnumerateFiles(folder).Where(IsPicture).Order(StringComparer.Ordinal)];
-        string[] nested = [.. Directory.EnumerateDirectories(folder).SelectMany(sub => Directory.EnumerateFiles(sub, "*", SearchOption.AllDirectories)).Where(IsPicture)
+        string[] nested = [.. Directory.EnumerateDirectories(folder).SelectMany(sub => Directory.EnumerateFiles(sub, "*", Nested)).Where(IsPicture)
             .Order(StringComparer.Ordinal)];
         if (files.Length == 0 && nested.Length == 0) return null;
         if (options.LabelPattern is not null) return ByPattern([.. files, .. nested], folder, options);
@@ -55,6 +59,9 @@ internal sealed partial class PictureFiles : DataSet
     private static PictureFiles BySubFolder(string[] files, string folder, DataSetOptions options)
     {
         string[] names = [.. files.Select(file => Path.GetRelativePath(folder, file).Split(Path.DirectorySeparatorChar)[0])];
+        string[] parts = [.. names.Distinct().Order(StringComparer.Ordinal)];
+        if (parts.All(part => Parts.Contains(part, StringComparer.OrdinalIgnoreCase)))
+            throw new InvalidDataException($"{folder}: its sub-folders ({string.Join(", ", parts)}) are parts of a data set, not classes; name one of them, like {Path.Combine(folder, parts[0])}");
         ClassLabels labels = ClassLabels.From(names, options.Labels, folder);
         return new(files, labels, $"{folder} labelled by sub-folder", options);
     }

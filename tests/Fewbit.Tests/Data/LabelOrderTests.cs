@@ -48,6 +48,17 @@ public class LabelOrderTests
     }
 
     [Fact]
+    public void Detect_PermutedWithSomeNeighbours_IsNotCalledShifted()
+    {
+        // Two of the ten classes go to the next one.
+        int[] labels = Labels(800, 10);
+
+        LabelOrder found = LabelOrder.Detect(Predict(labels, label => (label * 7 + 3) % 10, 10, 0.9), labels, 10)!;
+
+        Assert.Equal(LabelMismatch.Permuted, found.Mismatch);
+    }
+
+    [Fact]
     public void Detect_OneSampleAClass_DoesNotInventAPermutation()
     {
         int[] labels = [.. Enumerable.Range(0, 300)], predictions = [.. labels];

@@ -57,6 +57,16 @@ public sealed class PictureFilesTests : IDisposable
     }
 
     [Fact]
+    public void Open_FolderOfTrainAndVal_AsksForOneOfThem()
+    {
+        foreach (string name in new[] { "train/cat/1.png", "val/cat/1.png" }) _folder.WritePng(name);
+
+        Assert.Contains("its sub-folders (train, val) are parts of a data set, not classes; name one of them",
+            Assert.Throws<InvalidDataException>(() => DataSetReader.Open(_folder.Root)).Message, StringComparison.Ordinal);
+        Assert.Equal(["cat"], DataSetReader.Open(_folder.Path("train")).ClassNames!);
+    }
+
+    [Fact]
     public void Open_LeadingClassIds_AreLabels()
     {
         foreach (string name in new[] { "0003_n01440764.png", "0017_n01443537.png" }) _folder.WritePng(name);

@@ -141,6 +141,11 @@ internal static class PngDecoder
             ExpandPacked(header, row, width, palette, target, step);
             return;
         }
+        if (header.BitDepth == 8 && header.ColourType is (PngHeader.Grey or PngHeader.Rgb) && step == header.Channels)
+        {
+            row.CopyTo(target);
+            return;
+        }
         int sampleBytes = header.BitDepth / 8, pixelBytes = header.Samples * sampleBytes;
         for (int x = 0; x < width; x++)
         {
