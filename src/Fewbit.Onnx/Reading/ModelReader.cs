@@ -1,5 +1,6 @@
 using Fewbit.Graphs;
 using Fewbit.Onnx.Protos;
+using Fewbit.Onnx.Upgrade;
 
 namespace Fewbit.Onnx.Reading;
 
@@ -21,6 +22,7 @@ internal sealed class ModelReader(string? folder, OnnxLoadOptions options)
         graph.Documentation = model.DocString;
         new GraphReader(new TensorReader(new ExternalFiles(folder, options.MapThreshold)), graph).Read(model.Graph);
         graph.Origin = new GraphOrigin(model.Graph, Rest(model));
+        if (options.UpgradeOpset) OpsetUpgrade.Run(graph);
         if (options.InferShapes) Inference.Infer(graph);
         return graph;
     }
