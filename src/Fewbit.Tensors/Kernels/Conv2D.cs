@@ -2,7 +2,7 @@ using Fewbit.Tensors.Threading;
 
 namespace Fewbit.Tensors.Kernels;
 
-/// <summary>Float convolution, NCHW in and out: a matrix product whose right operand is packed from the image; depthwise directly.</summary>
+/// <summary>Float convolution, NCHW in and out: a matrix product whose right operand is read from the image in place or packed from it; depthwise directly.</summary>
 internal static unsafe class Conv2D
 {
     private const int ColumnPanels = 6;
@@ -26,9 +26,13 @@ internal static unsafe class Conv2D
     }
 
     /// <summary>Shared scratch that <see cref="Run"/> needs, aligned to 64.</summary>
-    public static long ScratchBytes(in Conv2DShape shape) => !shape.IsEmpty && !shape.IsDepthwise && IsStaged(shape, FloatKernel.Active)
-        ? PackedMatrix.Bytes(PackedMatrix.Side.Right, shape.OutPlane, shape.Inner)
-        : 0;
+    public static long ScratchBytes(in Conv2DShape shape)
+    {
+        if (shape.IsEmpty || shape.IsDepthwise) return 0;
+        FloatKernel kernel = FloatKernel.Active;
+        if (PlaneConv2D.Fits(shape, kernel)) return PlaneConv2D.ScratchBytes(shape);
+        return IsStaged(shape, kernel) ? PackedMatrix.Bytes(PackedMatrix.Side.Right, shape.OutPlane, shape.Inner) : 0;
+    }
 
     /// <summary>y = epilogue(conv(x, w)). The epilogue's row bias is the bias [M]; its residual has the shape of y.</summary>
     /// <param name="shape">The convolution.</param>
@@ -46,6 +50,11 @@ internal static unsafe class Conv2D
             return;
         }
         FloatKernel kernel = FloatKernel.Active;
+        if (PlaneConv2D.Fits(shape, kernel))
+        {
+            PlaneConv2D.Run(shape, x, packedWeights, epilogue, y, (float*)scratch, kernel);
+            return;
+        }
         if (IsStaged(shape, kernel))
         {
             RunStaged(shape, x, packedWeights, epilogue, y, (float*)scratch, kernel);
@@ -117,7 +126,7 @@ internal static unsafe class Conv2D
         }
     }
 
-    private static Epilogue Shift(Epilogue epilogue, int row, long element)
+    internal static Epilogue Shift(Epilogue epilogue, int row, long element)
     {
         if (epilogue.RowBias != null) epilogue.RowBias += row;
         if (epilogue.Residual != null) epilogue.Residual += element;
@@ -168,7 +177,7 @@ internal static unsafe class Conv2D
                     for (int row = 0; row < weights.PanelTotal; row++)
                     {
                         int rows = Math.Min(kernel.Rows, shape.GroupOutChannels - row * kernel.Rows);
-                        kernel.Body(length, weights.PanelAt(block, row), packed, tile, rows);
+                        kernel.Body(length, weights.PanelAt(block, row), packed, kernel.PanelOffsets, tile, rows, false);
                         store.Write(tile, kernel.Columns, row * kernel.Rows, panel * kernel.Columns, rows, columns, block == 0, block == weights.BlockCount - 1);
                     }
                 }

@@ -45,6 +45,11 @@ internal static unsafe class DepthwiseConv2D
             {
                 for (int phaseX = 0; phaseX < shape.StrideWidth; phaseX++)
                 {
+                    if (!IsUsed(phaseY, shape.StrideHeight, shape.KernelHeight, shape.DilationHeight) || !IsUsed(phaseX, shape.StrideWidth, shape.KernelWidth, shape.DilationWidth))
+                    {
+                        to += Width * Height;
+                        continue;
+                    }
                     for (int row = 0; row < Height; row++, to += Width)
                     {
                         int y = row * shape.StrideHeight + phaseY - shape.PadTop;
@@ -53,6 +58,15 @@ internal static unsafe class DepthwiseConv2D
                     }
                 }
             }
+        }
+
+        private static bool IsUsed(int phase, int stride, int kernel, int dilation)
+        {
+            for (int tap = 0; tap < kernel; tap++)
+            {
+                if (tap * dilation % stride == phase) return true;
+            }
+            return false;
         }
 
         private void CopyRow(float* row, int x, float* to)

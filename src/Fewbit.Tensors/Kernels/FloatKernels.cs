@@ -1,13 +1,17 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
 namespace Fewbit.Tensors.Kernels;
 
-/// <summary>The inner loop of a matrix product: tile[r, c] = sum over p of a[p, r] * b[p, c], for panels of <see cref="Rows"/> rows and <see cref="Columns"/> columns.</summary>
-internal readonly unsafe struct FloatKernel(KernelPath path, int rows, int columns, delegate*<int, float*, float*, float*, int, void> body)
+/// <summary>The inner loop of matrix products and convolutions: tile[r, c] = sum over p of a[p, r] * b[offsets[p] + c].</summary>
+/// <remarks>The offsets are those of packed panels (<see cref="PanelOffsets"/>), or places in an image that is read without packing.</remarks>
+internal readonly unsafe struct FloatKernel(KernelPath path, int rows, int columns, delegate*<int, float*, float*, int*, float*, int, bool, void> body)
 {
+    private static readonly int* Packed4 = Table(4), PackedPortable = Table(2 * Vector<float>.Count), Packed16 = Table(16), Packed32 = Table(32);
+
     /// <summary>The path it belongs to.</summary>
     public readonly KernelPath Path = path;
 
@@ -17,10 +21,19 @@ internal readonly unsafe struct FloatKernel(KernelPath path, int rows, int colum
     /// <summary>Columns of a panel of the right operand, and of the tile (its row stride).</summary>
     public readonly int Columns = columns;
 
-    /// <summary>(k, a, b, tile, rows): computes at least the first <c>rows</c> rows of the tile.</summary>
-    public readonly delegate*<int, float*, float*, float*, int, void> Body = body;
+    /// <summary>(k, a, b, offsets, tile, rows, adds): computes at least the first <c>rows</c> rows of the tile, from zero or on top of what it holds.</summary>
+    public readonly delegate*<int, float*, float*, int*, float*, int, bool, void> Body = body;
 
     public static FloatKernel Active => For(KernelPaths.Active);
+
+    /// <summary>Offsets of a packed panel, for up to <see cref="PackedMatrix.MaxBlock"/> steps.</summary>
+    public int* PanelOffsets => Path switch
+    {
+        KernelPath.Scalar => Packed4,
+        KernelPath.Portable => PackedPortable,
+        KernelPath.Avx2 => Packed16,
+        _ => Packed32,
+    };
 
     public static FloatKernel For(KernelPath path) => path switch
     {
@@ -29,34 +42,48 @@ internal readonly unsafe struct FloatKernel(KernelPath path, int rows, int colum
         KernelPath.Avx2 => new(path, 6, 16, &FloatKernels.Avx2),
         _ => new(KernelPath.Avx512, 12, 32, &FloatKernels.Avx512),
     };
+
+    private static int* Table(int width)
+    {
+        int* table = (int*)NativeMemory.Alloc(PackedMatrix.MaxBlock * sizeof(int)); // four small tables that live as long as the process
+        for (int i = 0; i < PackedMatrix.MaxBlock; i++) table[i] = i * width;
+        return table;
+    }
 }
 
 internal static unsafe class FloatKernels
 {
     private const int LeftPanel512 = 12, LeftPanel256 = 6;
 
-    internal static void Scalar(int k, float* a, float* b, float* tile, int rows)
+    internal static void Scalar(int k, float* a, float* b, int* offsets, float* tile, int rows, bool adds)
     {
         for (int r = 0; r < rows; r++)
         {
             for (int c = 0; c < 4; c++)
             {
-                float sum = 0;
-                for (int p = 0; p < k; p++) sum = MathF.FusedMultiplyAdd(a[p * 4 + r], b[p * 4 + c], sum);
+                float sum = adds ? tile[r * 4 + c] : 0;
+                for (int p = 0; p < k; p++) sum = MathF.FusedMultiplyAdd(a[p * 4 + r], b[offsets[p] + c], sum);
                 tile[r * 4 + c] = sum;
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Portable(int k, float* a, float* b, float* tile, int rows)
+    internal static void Portable(int k, float* a, float* b, int* offsets, float* tile, int rows, bool adds)
     {
         Vector<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
         Vector<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
         int width = Vector<float>.Count;
-        for (int p = 0; p < k; p++, a += LeftPanel256, b += 2 * width)
+        var t = (Vector<float>*)tile;
+        if (adds)
         {
-            Vector<float> b0 = *(Vector<float>*)b, b1 = *(Vector<float>*)(b + width);
+            (c00, c01, c10, c11, c20, c21, c30, c31) = (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]);
+            (c40, c41, c50, c51) = (t[8], t[9], t[10], t[11]);
+        }
+        for (int p = 0; p < k; p++, a += LeftPanel256)
+        {
+            float* y = b + offsets[p];
+            Vector<float> b0 = *(Vector<float>*)y, b1 = *(Vector<float>*)(y + width);
             var x = new Vector<float>(a[0]);
             c00 = Vector.FusedMultiplyAdd(x, b0, c00);
             c01 = Vector.FusedMultiplyAdd(x, b1, c01);
@@ -76,19 +103,25 @@ internal static unsafe class FloatKernels
             c50 = Vector.FusedMultiplyAdd(x, b0, c50);
             c51 = Vector.FusedMultiplyAdd(x, b1, c51);
         }
-        var t = (Vector<float>*)tile;
         (t[0], t[1], t[2], t[3], t[4], t[5]) = (c00, c01, c10, c11, c20, c21);
         (t[6], t[7], t[8], t[9], t[10], t[11]) = (c30, c31, c40, c41, c50, c51);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Avx2(int k, float* a, float* b, float* tile, int rows)
+    internal static void Avx2(int k, float* a, float* b, int* offsets, float* tile, int rows, bool adds)
     {
         Vector256<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
         Vector256<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
-        for (int p = 0; p < k; p++, a += LeftPanel256, b += 16)
+        var t = (Vector256<float>*)tile;
+        if (adds)
         {
-            Vector256<float> b0 = Vector256.Load(b), b1 = Vector256.Load(b + 8);
+            (c00, c01, c10, c11, c20, c21, c30, c31) = (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]);
+            (c40, c41, c50, c51) = (t[8], t[9], t[10], t[11]);
+        }
+        for (int p = 0; p < k; p++, a += LeftPanel256)
+        {
+            float* y = b + offsets[p];
+            Vector256<float> b0 = Vector256.Load(y), b1 = Vector256.Load(y + 8);
             var x = Vector256.Create(a[0]);
             c00 = Fma.MultiplyAdd(x, b0, c00);
             c01 = Fma.MultiplyAdd(x, b1, c01);
@@ -108,60 +141,68 @@ internal static unsafe class FloatKernels
             c50 = Fma.MultiplyAdd(x, b0, c50);
             c51 = Fma.MultiplyAdd(x, b1, c51);
         }
-        var t = (Vector256<float>*)tile;
         (t[0], t[1], t[2], t[3], t[4], t[5]) = (c00, c01, c10, c11, c20, c21);
         (t[6], t[7], t[8], t[9], t[10], t[11]) = (c30, c31, c40, c41, c50, c51);
     }
 
     /// <summary>Few rows take small kernels on a part of the panel, so that a vector times a matrix costs no twelve rows.</summary>
-    internal static void Avx512(int k, float* a, float* b, float* tile, int rows)
+    internal static void Avx512(int k, float* a, float* b, int* offsets, float* tile, int rows, bool adds)
     {
         if (rows > 8)
         {
-            Rows12(k, a, b, tile);
+            Rows12(k, a, b, offsets, tile, adds);
             return;
         }
         if (rows == 1)
         {
-            Rows1(k, a, b, tile);
+            Rows1(k, a, b, offsets, tile, adds);
             return;
         }
-        Rows4(k, a, b, tile);
-        if (rows > 4) Rows4(k, a + 4, b, tile + 4 * 32);
+        Rows4(k, a, b, offsets, tile, adds);
+        if (rows > 4) Rows4(k, a + 4, b, offsets, tile + 4 * 32, adds);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows1(int k, float* a, float* b, float* tile)
+    private static void Rows1(int k, float* a, float* b, int* offsets, float* tile, bool adds)
     {
         Vector512<float> c0 = default, c1 = default, d0 = default, d1 = default;
+        if (adds) (c0, c1) = (Vector512.Load(tile), Vector512.Load(tile + 16));
         int p = 0;
         // Two sums a column hide the latency of the addition.
-        for (; p + 1 < k; p += 2, a += 2 * LeftPanel512, b += 64)
+        for (; p + 1 < k; p += 2, a += 2 * LeftPanel512)
         {
+            float* y = b + offsets[p], z = b + offsets[p + 1];
             var x = Vector512.Create(a[0]);
-            c0 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b), c0);
-            c1 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b + 16), c1);
+            c0 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(y), c0);
+            c1 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(y + 16), c1);
             x = Vector512.Create(a[LeftPanel512]);
-            d0 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b + 32), d0);
-            d1 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b + 48), d1);
+            d0 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(z), d0);
+            d1 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(z + 16), d1);
         }
         if (p < k)
         {
+            float* y = b + offsets[p];
             var x = Vector512.Create(a[0]);
-            c0 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b), c0);
-            c1 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(b + 16), c1);
+            c0 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(y), c0);
+            c1 = Avx512F.FusedMultiplyAdd(x, Vector512.Load(y + 16), c1);
         }
         (c0 + d0).Store(tile);
         (c1 + d1).Store(tile + 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows4(int k, float* a, float* b, float* tile)
+    private static void Rows4(int k, float* a, float* b, int* offsets, float* tile, bool adds)
     {
         Vector512<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default, c30 = default, c31 = default;
-        for (int p = 0; p < k; p++, a += LeftPanel512, b += 32)
+        var t = (Vector512<float>*)tile;
+        if (adds)
         {
-            Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16);
+            (c00, c01, c10, c11, c20, c21, c30, c31) = (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]);
+        }
+        for (int p = 0; p < k; p++, a += LeftPanel512)
+        {
+            float* y = b + offsets[p];
+            Vector512<float> b0 = Vector512.Load(y), b1 = Vector512.Load(y + 16);
             var x = Vector512.Create(a[0]);
             c00 = Avx512F.FusedMultiplyAdd(x, b0, c00);
             c01 = Avx512F.FusedMultiplyAdd(x, b1, c01);
@@ -175,20 +216,27 @@ internal static unsafe class FloatKernels
             c30 = Avx512F.FusedMultiplyAdd(x, b0, c30);
             c31 = Avx512F.FusedMultiplyAdd(x, b1, c31);
         }
-        var t = (Vector512<float>*)tile;
         (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]) = (c00, c01, c10, c11, c20, c21, c30, c31);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Rows12(int k, float* a, float* b, float* tile)
+    private static void Rows12(int k, float* a, float* b, int* offsets, float* tile, bool adds)
     {
         Vector512<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
         Vector512<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
         Vector512<float> c60 = default, c61 = default, c70 = default, c71 = default, c80 = default, c81 = default;
         Vector512<float> c90 = default, c91 = default, ca0 = default, ca1 = default, cb0 = default, cb1 = default;
-        for (int p = 0; p < k; p++, a += LeftPanel512, b += 32)
+        var t = (Vector512<float>*)tile;
+        if (adds)
         {
-            Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16);
+            (c00, c01, c10, c11, c20, c21, c30, c31) = (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]);
+            (c40, c41, c50, c51, c60, c61, c70, c71) = (t[8], t[9], t[10], t[11], t[12], t[13], t[14], t[15]);
+            (c80, c81, c90, c91, ca0, ca1, cb0, cb1) = (t[16], t[17], t[18], t[19], t[20], t[21], t[22], t[23]);
+        }
+        for (int p = 0; p < k; p++, a += LeftPanel512)
+        {
+            float* y = b + offsets[p];
+            Vector512<float> b0 = Vector512.Load(y), b1 = Vector512.Load(y + 16);
             var x = Vector512.Create(a[0]);
             c00 = Avx512F.FusedMultiplyAdd(x, b0, c00);
             c01 = Avx512F.FusedMultiplyAdd(x, b1, c01);
@@ -226,7 +274,6 @@ internal static unsafe class FloatKernels
             cb0 = Avx512F.FusedMultiplyAdd(x, b0, cb0);
             cb1 = Avx512F.FusedMultiplyAdd(x, b1, cb1);
         }
-        var t = (Vector512<float>*)tile;
         (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]) = (c00, c01, c10, c11, c20, c21, c30, c31);
         (t[8], t[9], t[10], t[11], t[12], t[13], t[14], t[15]) = (c40, c41, c50, c51, c60, c61, c70, c71);
         (t[16], t[17], t[18], t[19], t[20], t[21], t[22], t[23]) = (c80, c81, c90, c91, ca0, ca1, cb0, cb1);

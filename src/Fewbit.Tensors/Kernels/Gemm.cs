@@ -202,6 +202,7 @@ internal readonly unsafe struct TileJob : IJob
         int firstRow = chunk / ColumnChunks * _rowPanels, endRow = Math.Min(firstRow + _rowPanels, _a.PanelTotal);
         int firstColumn = chunk % ColumnChunks * _columnPanels, endColumn = Math.Min(firstColumn + _columnPanels, _b.PanelTotal);
         var store = new TileStore(_problem.C, _problem.StrideC, _problem.Alpha, _problem.Beta, _problem.Epilogue);
+        int* offsets = _kernel.PanelOffsets;
         float* tile = stackalloc float[_kernel.Rows * _kernel.Columns + 16];
         tile = (float*)(((nint)tile + 63) & ~63);
         for (int block = _firstBlock; block < _endBlock; block++)
@@ -214,7 +215,7 @@ internal readonly unsafe struct TileJob : IJob
                 for (int row = firstRow; row < endRow; row++)
                 {
                     int rows = Math.Min(_kernel.Rows, _problem.M - row * _kernel.Rows), columns = Math.Min(_kernel.Columns, _problem.N - column * _kernel.Columns);
-                    _kernel.Body(length, _a.PanelAt(blockA, row), right, tile, rows);
+                    _kernel.Body(length, _a.PanelAt(blockA, row), right, offsets, tile, rows, false);
                     store.Write(tile, _kernel.Columns, row * _kernel.Rows, column * _kernel.Columns, rows, columns, block == 0, block == _blocks - 1);
                 }
             }
