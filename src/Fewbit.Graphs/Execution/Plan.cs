@@ -24,6 +24,7 @@ public sealed record PlanRequest
 public sealed class Plan
 {
     private readonly Step[] _steps;
+    private readonly IReadOnlyList<(Value Value, Func<Tensor?> Read)>[] _computed;
     private readonly Dictionary<string, Tensor> _inputs;
     private readonly Dictionary<string, Func<Tensor>> _outputs;
     private readonly (Tensor Variable, Func<Tensor> Source)[] _updates;
@@ -32,6 +33,7 @@ public sealed class Plan
     internal Plan(PlanCompiler compiled)
     {
         _steps = compiled.Steps;
+        _computed = compiled.Computed;
         _inputs = compiled.InputBuffers;
         _outputs = compiled.OutputReaders;
         _updates = compiled.Updates;
@@ -54,7 +56,9 @@ public sealed class Plan
     public Tensor Input(string name) => _inputs.GetValueOrDefault(name) ?? throw new ArgumentException($"the plan has no input '{name}'; it has {string.Join(", ", _inputs.Keys)}", nameof(name));
 
     /// <summary>Copies the inputs in and runs all steps.</summary>
-    public void Run(IReadOnlyDictionary<string, Tensor> inputs)
+    /// <param name="inputs">A tensor for each input.</param>
+    /// <param name="observe">Called with each value as it is computed; the tensor holds it only during the call. Folded values are not shown.</param>
+    public void Run(IReadOnlyDictionary<string, Tensor> inputs, Action<Value, Tensor>? observe = null)
     {
         foreach ((string name, Tensor buffer) in _inputs)
         {
@@ -62,13 +66,20 @@ public sealed class Plan
             if (tensor.Type != buffer.Type || tensor.Shape != buffer.Shape) throw new ArgumentException($"input '{name}' is {tensor}, but the plan is compiled for {buffer}", nameof(inputs));
             if (!tensor.IsAt(buffer)) tensor.CopyTo(buffer);
         }
-        Run();
+        Run(observe);
     }
 
     /// <summary>Runs all steps on what the input buffers hold.</summary>
-    public void Run()
+    public void Run() => Run(observe: null);
+
+    private void Run(Action<Value, Tensor>? observe)
     {
-        foreach (Step step in _steps) step.Run();
+        Show(0, observe);
+        for (int i = 0; i < _steps.Length; i++)
+        {
+            _steps[i].Run();
+            Show(i + 1, observe);
+        }
         foreach ((Tensor variable, Func<Tensor> source) in _updates)
         {
             Tensor updated = source();
@@ -91,6 +102,15 @@ public sealed class Plan
             Tensor old = context.Input(input);
             if (old.Type != tensor.Type || old.Shape != tensor.Shape) throw new ArgumentException($"variable '{variable}' is {old}, but is given {tensor}", nameof(tensor));
             context.Bind(input, tensor);
+        }
+    }
+
+    private void Show(int step, Action<Value, Tensor>? observe)
+    {
+        if (observe is null) return;
+        foreach ((Value value, Func<Tensor?> read) in _computed[step])
+        {
+            if (read() is { } tensor) observe(value, tensor);
         }
     }
 

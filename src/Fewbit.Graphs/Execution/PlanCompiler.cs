@@ -27,11 +27,15 @@ internal sealed class PlanCompiler : IInferenceSource
         List<Node> nodes = InferAndFold(Reachability.NodesFor(graph, [.. outputs, .. updates.Select(update => update.Source)]));
         Place(nodes, outputs, updates);
         Steps = [.. nodes.Where(node => !IsAlias(node)).Select(CreateStep)];
+        Computed = ComputedBySteps(nodes);
         OutputReaders = Readers(outputs);
         Updates = [.. updates.Select(update => (_variablesBound[update.Variable], ReaderOf(update.Source)))];
     }
 
     public Step[] Steps { get; }
+
+    /// <summary>Element 0: views of inputs; element i + 1: what step i computes, and views of it.</summary>
+    public IReadOnlyList<(Value Value, Func<Tensor?> Read)>[] Computed { get; }
 
     public Dictionary<string, Tensor> InputBuffers { get; } = new(StringComparer.Ordinal);
 
@@ -153,6 +157,17 @@ internal sealed class PlanCompiler : IInferenceSource
         }
         IKernel? kernel = (node.Operator as ICompiledOperator)?.Compile(new(node, value => (TypeOf(value), ShapeOf(value)!.ToShape()), TensorOf));
         return new StaticStep(context, kernel);
+    }
+
+    private IReadOnlyList<(Value Value, Func<Tensor?> Read)>[] ComputedBySteps(List<Node> nodes)
+    {
+        var computed = new List<List<(Value, Func<Tensor?>)>> { new() };
+        foreach (Node node in nodes)
+        {
+            if (!IsAlias(node)) computed.Add([]);
+            computed[^1].AddRange(node.Outputs.Select(output => (output, (Func<Tensor?>)(() => FindAtRun(output)))));
+        }
+        return [.. computed];
     }
 
     private Tensor? FindAtRun(Value value) => _known.GetValueOrDefault(value) ?? _variablesBound.GetValueOrDefault(value)

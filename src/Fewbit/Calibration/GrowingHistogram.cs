@@ -1,0 +1,116 @@
+using Fewbit.Formats;
+
+namespace Fewbit.Calibration;
+
+/// <summary>Counts of values in bins of equal width. The width is a power of two that doubles when a value falls outside.</summary>
+/// <remarks>
+/// Bins start at multiples of their width, so neighbours merge without error: the result depends on the values alone, not on their order or batches.
+/// The bins in use are more than a quarter of all, unless all values are equal.
+/// </remarks>
+internal sealed class GrowingHistogram
+{
+    private const int BinCount = 8192;
+    private readonly long[] _counts = new long[BinCount];
+    private double _width;
+    private long _firstBin; // bin i holds values in [(_firstBin + i) * _width, (_firstBin + i + 1) * _width)
+
+    public long Total { get; private set; }
+
+    /// <summary>Width of a bin; 0 while there are no values.</summary>
+    public double Width => _width;
+
+    /// <param name="values">Finite values.</param>
+    /// <param name="range">Their lowest and highest.</param>
+    public void Add(ReadOnlySpan<float> values, ValueRange range)
+    {
+        Cover(range);
+        // A product by a power of two is exact, so floor finds the same bin at any width.
+        double inverse = 1 / _width;
+        foreach (float value in values) _counts[(long)Math.Floor(value * inverse) - _firstBin]++;
+        Total += values.Length;
+    }
+
+    /// <summary>Bins that hold something: their middle and count, lowest first.</summary>
+    public IEnumerable<(double Middle, long Count)> Filled()
+    {
+        for (int i = 0; i < BinCount; i++)
+        {
+            if (_counts[i] > 0) yield return ((_firstBin + i + 0.5) * _width, _counts[i]);
+        }
+    }
+
+    /// <summary>The number below which a share of the values lies, interpolated within its bin.</summary>
+    public double Quantile(double share)
+    {
+        double wanted = share * Total, below = 0;
+        for (int i = 0; i < BinCount; i++)
+        {
+            if (_counts[i] == 0) continue;
+            if (below + _counts[i] >= wanted) return (_firstBin + i + (wanted - below) / _counts[i]) * _width;
+            below += _counts[i];
+        }
+        return (_firstBin + BinCount) * _width;
+    }
+
+    /// <summary>Share of the values in bins whose middle lies outside of a range.</summary>
+    public double ShareOutside(ValueRange range)
+    {
+        long outside = 0;
+        foreach ((double middle, long count) in Filled())
+        {
+            if (middle < range.Min || middle > range.Max) outside += count;
+        }
+        return Total == 0 ? 0 : (double)outside / Total;
+    }
+
+    private void Cover(ValueRange range)
+    {
+        if (_width == 0)
+        {
+            double span = Math.Max((double)range.Max - range.Min, Math.Max(Math.Abs((double)range.Min), Math.Abs((double)range.Max)) / BinCount);
+            _width = span == 0 ? 1 : Math.ScaleB(1, Math.ILogB(span / BinCount));
+            _firstBin = (long)Math.Floor(range.Min / _width);
+        }
+        while (true)
+        {
+            long low = (long)Math.Floor(range.Min / _width), high = (long)Math.Floor(range.Max / _width);
+            long lowest = Total == 0 ? low : Math.Min(low, LowestFilled()), highest = Total == 0 ? high : Math.Max(high, HighestFilled());
+            if (highest - lowest < BinCount)
+            {
+                MoveTo(lowest);
+                return;
+            }
+            Double();
+        }
+    }
+
+    private long LowestFilled() => _firstBin + Array.FindIndex(_counts, count => count > 0);
+
+    private long HighestFilled() => _firstBin + Array.FindLastIndex(_counts, count => count > 0);
+
+    private void MoveTo(long first)
+    {
+        if (first >= _firstBin && Total > 0 && HighestFilled() - first >= BinCount) throw new InvalidOperationException("Bug in the histogram: counts would fall outside");
+        long shift = _firstBin - first;
+        if (shift == 0) return;
+        long[] moved = new long[BinCount];
+        for (int i = 0; i < BinCount; i++)
+        {
+            if (_counts[i] > 0) moved[i + shift] = _counts[i];
+        }
+        moved.CopyTo(_counts, 0);
+        _firstBin = first;
+    }
+
+    private void Double()
+    {
+        long first = _firstBin >> 1;
+        long[] merged = new long[BinCount];
+        for (int i = 0; i < BinCount; i++)
+        {
+            if (_counts[i] > 0) merged[((_firstBin + i) >> 1) - first] += _counts[i];
+        }
+        merged.CopyTo(_counts, 0);
+        (_firstBin, _width) = (first, _width * 2);
+    }
+}

@@ -1,0 +1,137 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Fewbit.Tensors;
+
+namespace Fewbit.Formats;
+
+/// <summary>Uniform affine quantization, the arithmetic of ONNX QuantizeLinear and DequantizeLinear.</summary>
+public static class AffineQuantizer
+{
+    /// <summary>clamp(round_half_even(value / scale) + zeroPoint, Min, Max). NaN gives 0, or the code nearest to it.</summary>
+    /// <param name="value">The real number.</param>
+    /// <param name="scale">Width of one code, above 0.</param>
+    /// <param name="zeroPoint">The code of 0.</param>
+    /// <param name="format">The codes.</param>
+    public static int Quantize(float value, float scale, int zeroPoint, IntegerFormat format)
+    {
+        // Clamp before the cast: an int sum would wrap for large value / scale.
+        float code = MathF.Round(value / scale, MidpointRounding.ToEven) + zeroPoint;
+        return float.IsNaN(code) ? Math.Clamp(0, format.Min, format.Max) : (int)Math.Clamp(code, format.Min, format.Max);
+    }
+
+    /// <summary>(code - zeroPoint) * scale.</summary>
+    public static float Dequantize(int code, float scale, int zeroPoint) => (code - zeroPoint) * scale;
+
+    /// <summary>The real number that a number's code stands for.</summary>
+    public static float FakeQuantize(float value, float scale, int zeroPoint, IntegerFormat format) =>
+        Dequantize(Quantize(value, scale, zeroPoint, format), scale, zeroPoint);
+
+    /// <summary>Codes of many numbers with one scale; the same codes as <see cref="Quantize(float, float, int, IntegerFormat)"/> gives one by one.</summary>
+    public static void Quantize(ReadOnlySpan<float> values, Span<int> codes, float scale, int zeroPoint, IntegerFormat format)
+    {
+        ref float source = ref MemoryMarshal.GetReference(values);
+        ref int target = ref MemoryMarshal.GetReference(codes[..values.Length]);
+        int i = 0;
+        for (; i <= values.Length - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            Codes(Vector.LoadUnsafe(ref source, (nuint)i), scale, zeroPoint, format).StoreUnsafe(ref target, (nuint)i);
+        }
+        for (; i < values.Length; i++) codes[i] = Quantize(values[i], scale, zeroPoint, format);
+    }
+
+    /// <summary>The numbers that the codes of many numbers stand for.</summary>
+    public static void FakeQuantize(ReadOnlySpan<float> values, Span<float> result, float scale, int zeroPoint, IntegerFormat format)
+    {
+        ref float source = ref MemoryMarshal.GetReference(values);
+        ref float target = ref MemoryMarshal.GetReference(result[..values.Length]);
+        int i = 0;
+        for (; i <= values.Length - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            Vector<int> codes = Codes(Vector.LoadUnsafe(ref source, (nuint)i), scale, zeroPoint, format);
+            (Vector.ConvertToSingle(codes - new Vector<int>(zeroPoint)) * scale).StoreUnsafe(ref target, (nuint)i);
+        }
+        for (; i < values.Length; i++) result[i] = FakeQuantize(values[i], scale, zeroPoint, format);
+    }
+
+    /// <summary>The codes of a float32 tensor, in the format's storage type and the tensor's shape.</summary>
+    public static Tensor Quantize(Tensor values, QuantizationParameters parameters)
+    {
+        var codes = new int[values.ElementCount];
+        foreach ((int channel, int start, int length) in Runs(values.Shape, parameters))
+        {
+            Quantize(values.Span<float>().Slice(start, length), codes.AsSpan(start, length), parameters.Scales[channel], parameters.ZeroPoints[channel], parameters.Format);
+        }
+        return Pack(codes, values.Shape, parameters.Format.StorageType);
+    }
+
+    /// <summary>The real numbers of codes.</summary>
+    public static Tensor Dequantize(Tensor codes, QuantizationParameters parameters)
+    {
+        Tensor values = Tensor.AllocateUninitialized(ElementType.Float32, codes.Shape);
+        int[] integers = Unpack(codes);
+        Span<float> result = values.Span<float>();
+        foreach ((int channel, int start, int length) in Runs(codes.Shape, parameters))
+        {
+            (float scale, int zeroPoint) = (parameters.Scales[channel], parameters.ZeroPoints[channel]);
+            for (int i = start; i < start + length; i++) result[i] = Dequantize(integers[i], scale, zeroPoint);
+        }
+        return values;
+    }
+
+    /// <summary>Integers as a tensor of a type that holds them.</summary>
+    internal static Tensor Pack(ReadOnlySpan<int> codes, Shape shape, ElementType type) => type switch
+    {
+        ElementType.UInt8 => Cast<byte>(codes, shape),
+        ElementType.Int8 => Cast<sbyte>(codes, shape),
+        ElementType.UInt16 => Cast<ushort>(codes, shape),
+        ElementType.Int16 => Cast<short>(codes, shape),
+        ElementType.Int32 => Tensor.From(codes, shape),
+        _ => throw new ArgumentException($"codes cannot be stored as {type.Name()}", nameof(type)),
+    };
+
+    /// <summary>The elements of an integer tensor.</summary>
+    internal static int[] Unpack(Tensor codes) => codes.Type switch
+    {
+        ElementType.UInt8 => Array.ConvertAll(codes.Span<byte>().ToArray(), code => (int)code),
+        ElementType.Int8 => Array.ConvertAll(codes.Span<sbyte>().ToArray(), code => (int)code),
+        ElementType.UInt16 => Array.ConvertAll(codes.Span<ushort>().ToArray(), code => (int)code),
+        ElementType.Int16 => Array.ConvertAll(codes.Span<short>().ToArray(), code => (int)code),
+        ElementType.Int32 => codes.Span<int>().ToArray(),
+        _ => throw new ArgumentException($"expected integer codes, but is given {codes}", nameof(codes)),
+    };
+
+    /// <summary>Stretches of memory that share a scale.</summary>
+    internal static IEnumerable<(int Channel, int Start, int Length)> Runs(Shape shape, QuantizationParameters parameters)
+    {
+        if (parameters.Granularity.Axis is not { } axis)
+        {
+            yield return (0, 0, checked((int)shape.ElementCount));
+            yield break;
+        }
+        if (axis >= shape.Rank || shape[axis] != parameters.Scales.Length)
+            throw new ArgumentException($"{parameters.Scales.Length} scales along axis {axis} do not fit shape {shape}", nameof(parameters));
+        int channels = (int)shape[axis], inner = checked((int)shape.CountOf(axis + 1, shape.Rank)), outer = checked((int)shape.CountOf(0, axis));
+        for (int o = 0; o < outer; o++)
+        {
+            for (int channel = 0; channel < channels; channel++) yield return (channel, (o * channels + channel) * inner, inner);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector<int> Codes(Vector<float> values, float scale, int zeroPoint, IntegerFormat format)
+    {
+        Vector<float> code = Vector.Round(values / new Vector<float>(scale)) + new Vector<float>(zeroPoint);
+        // NaN compares unequal to itself and becomes 0, as in the scalar form.
+        code = Vector.ConditionalSelect(Vector.Equals(code, code), code, Vector<float>.Zero);
+        return Vector.ConvertToInt32(Vector.Min(Vector.Max(code, new Vector<float>(format.Min)), new Vector<float>(format.Max)));
+    }
+
+    private static Tensor Cast<T>(ReadOnlySpan<int> codes, Shape shape) where T : unmanaged, IBinaryInteger<T>
+    {
+        Tensor tensor = Tensor.AllocateUninitialized(ElementTypes.Of<T>(), shape);
+        Span<T> span = tensor.Span<T>();
+        for (int i = 0; i < codes.Length; i++) span[i] = T.CreateChecked(codes[i]);
+        return tensor;
+    }
+}

@@ -1,0 +1,73 @@
+using Fewbit.Calibration;
+using Fewbit.Graphs;
+using Fewbit.Tensors;
+
+namespace Fewbit.Quantization;
+
+/// <summary>A prepared float graph with the ranges of its values: what quantized graphs are made from, with any options that keep the range rule.</summary>
+internal sealed class CalibratedModel
+{
+    private readonly Graph _original;
+    private readonly QuantizationOptions _options;
+    private readonly Calibrator _calibrator;
+
+    private CalibratedModel(Graph original, Graph prepared, QuantizationOptions options)
+    {
+        (_original, Prepared, _options) = (original, prepared, options);
+        Placement placement = Place(prepared, options, new Dictionary<string, RangeEstimator>());
+        ModelCheck.CheckPlacement(prepared, placement);
+        _calibrator = new(prepared, Observed(prepared, placement), options.EffectiveActivationRange);
+    }
+
+    /// <summary>The float graph after preparation: the same function, the names kept.</summary>
+    public Graph Prepared { get; }
+
+    public static async Task<CalibratedModel> CreateAsync(
+        Graph original, IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> batches, QuantizationOptions options, IProgress<long>? progress, CancellationToken cancellation)
+    {
+        ModelCheck.Check(original);
+        ModelCheck.CheckExclusions(original, options.Exclude);
+        var model = new CalibratedModel(original, Preparation.Prepare(original), options);
+        await model._calibrator.RunAsync(batches, progress, cancellation).ConfigureAwait(false);
+        return model;
+    }
+
+    /// <summary>Writes the quantizers into a copy of the prepared graph.</summary>
+    public QuantizationResult Quantize()
+    {
+        Graph graph = Prepared.Clone();
+        Placement placement = Place(graph, _options, _calibrator.Estimators);
+        ModelCheck.CheckPlacement(graph, placement);
+        var formats = new FormatRules(graph, placement, _options);
+        IReadOnlyList<NodeReport> nodes = ReportBuilder.Nodes(_original, graph, placement, formats, _options);
+        var activations = new ActivationParameters(graph, placement, _calibrator.Estimators, formats.ActivationOf);
+        var writer = new QdqWriter(graph, placement, activations, formats.WeightOf, _options.EffectiveWeightRange);
+        writer.Write();
+        graph.Metadata["fewbit.weights"] = _options.Weights.Name;
+        graph.Metadata["fewbit.activations"] = _options.Activations.Name;
+        var report = new QuantizationReport(nodes, writer.Tensors, writer.Weights, ReportBuilder.Size(_original, graph, writer.Weights),
+            _calibrator.SampleCount, ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights));
+        return new(graph, Prepared, report);
+    }
+
+    private static Placement Place(Graph graph, QuantizationOptions options, IReadOnlyDictionary<string, RangeEstimator> estimators)
+    {
+        var excluded = options.Exclude.ToHashSet(StringComparer.Ordinal);
+        return new(graph, Refusal, options.QuantizeOutputs);
+
+        string? Refusal(Node node)
+        {
+            if (excluded.Contains(node.Name)) return "excluded";
+            foreach (Value value in OperatorRules.DataInputs(node).Concat(node.Outputs))
+            {
+                if (ActivationParameters.FindEstimator(estimators, value) is { } estimator && Quantizer.WhyNoScale(value.Name, estimator) is { } reason) return reason;
+            }
+            return null;
+        }
+    }
+
+    /// <summary>Values whose range is needed: those that carry codes and are not merely moved ones.</summary>
+    private static IEnumerable<string> Observed(Graph graph, Placement placement) => placement.Quantized
+        .Where(value => value.Constant is null && !(placement.IsIntegerResult(value) && placement.RoleOf(placement.SourceOf(value)!) is NodeRole.PassThrough or NodeRole.Pad))
+        .Select(value => value.Name);
+}

@@ -1,0 +1,57 @@
+using Fewbit.Graphs;
+using Fewbit.Tensors;
+
+namespace Fewbit.Quantization;
+
+/// <summary>Rewrites that keep the function of a float graph and ease its quantization.</summary>
+internal static class Preparation
+{
+    /// <summary>A prepared copy of a graph; names of nodes and values that survive are kept.</summary>
+    public static Graph Prepare(Graph original)
+    {
+        Graph graph = original.Clone();
+        // Old exporters list every initializer among the inputs; as an input its value could not be relied on.
+        foreach (Value input in graph.Inputs.Where(input => input.Constant is not null).ToArray()) graph.RemoveInput(input);
+        RunPasses(graph);
+        foreach (Node node in graph.Nodes.Where(node => node.Is("Gemm"))) NormalizeGemm(node);
+        graph.RemoveUnusedValues();
+        return graph;
+    }
+
+    private static void RunPasses(Graph graph)
+    {
+    }
+
+    /// <summary>Multiplies constant alpha and beta into weight and bias, and gives the bias one number per output channel.</summary>
+    private static void NormalizeGemm(Node node)
+    {
+        if (node.Input(1) is not { IsConstant: true, Constant: { Type: ElementType.Float32, Rank: 2 } weight }) return;
+        if (node.Float("alpha", 1) is var alpha && alpha != 1)
+        {
+            node.SetInput(1, node.Graph.AddConstant(node.Inputs[1]!.Name + "_times_alpha", Scaled(weight, alpha)));
+            SetFactor(node, "alpha");
+        }
+        if (node.Input(2) is not { IsConstant: true, Constant: { Type: ElementType.Float32 } bias }) return;
+        long channels = weight.Shape[OperatorRules.ChannelAxis(node)];
+        bool isOneRow = bias.ElementCount == 1 || (bias.ElementCount == channels && bias.Rank <= 2 && bias.Shape[bias.Rank - 1] == channels);
+        float beta = node.Float("beta", 1);
+        if (!isOneRow || (beta == 1 && bias.Rank == 1 && bias.ElementCount == channels)) return;
+        var row = new float[channels];
+        for (int c = 0; c < row.Length; c++) row[c] = beta * bias.Span<float>()[bias.ElementCount == 1 ? 0 : c];
+        node.SetInput(2, node.Graph.AddConstant(node.Inputs[2]!.Name + "_row", Tensor.From<float>(row)));
+        SetFactor(node, "beta");
+    }
+
+    private static void SetFactor(Node node, string name)
+    {
+        node.Attributes.Set(name, 1f);
+        node.Invalidate();
+    }
+
+    private static Tensor Scaled(Tensor tensor, float factor)
+    {
+        float[] values = tensor.Span<float>().ToArray();
+        for (int i = 0; i < values.Length; i++) values[i] *= factor;
+        return Tensor.From<float>(values, tensor.Shape);
+    }
+}

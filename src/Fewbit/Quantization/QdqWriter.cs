@@ -1,0 +1,158 @@
+using Fewbit.Calibration;
+using Fewbit.Formats;
+using Fewbit.Graphs;
+using Fewbit.Tensors;
+
+namespace Fewbit.Quantization;
+
+/// <summary>Writes quantizers into a prepared float graph: QuantizeLinear and DequantizeLinear around integer nodes, integer weights and biases.</summary>
+internal sealed class QdqWriter(Graph graph, Placement placement, ActivationParameters activations, Func<Node, IntegerFormat> weightFormat, Func<IntegerFormat, RangeRule> weightRange)
+{
+    private readonly Dictionary<Value, (Value Codes, Value Real)> _written = [];
+    private readonly Dictionary<Value, (Value Scale, Value ZeroPoint)> _constants = [];
+    private readonly Dictionary<(Value Weight, float[] Scales), Value> _weights = new(WeightKey.Comparer);
+    private readonly List<TensorReport> _tensors = [];
+    private readonly List<WeightReport> _weightReports = [];
+
+    public IReadOnlyList<TensorReport> Tensors => _tensors;
+
+    public IReadOnlyList<WeightReport> Weights => _weightReports;
+
+    /// <summary>Rewrites the graph.</summary>
+    /// <exception cref="InvalidDataException">A weight is NaN or infinite.</exception>
+    public void Write()
+    {
+        // Who reads what is asked before anything is rewritten.
+        var readers = placement.Quantized.ToDictionary(value => value, Readers);
+        foreach (Node node in graph.Nodes.Where(placement.Selected.Contains).ToArray()) WriteWeight(node);
+        foreach (Value value in placement.Quantized) WriteQuantizer(value, readers[value]);
+        foreach (Node clip in placement.MergedInto.Keys) graph.Remove(clip);
+        graph.Sort();
+        graph.RemoveUnusedValues();
+    }
+
+    /// <summary>Who reads the dequantized value: every reader of an integer result, else only the integer nodes.</summary>
+    private Use[] Readers(Value value) => [.. value.Uses.Where(use => placement.IsIntegerResult(value) || placement.ReadsCodes(use))];
+
+    private void WriteQuantizer(Value value, Use[] readers)
+    {
+        QuantizationParameters parameters = activations.Of(value);
+        bool isIntegerResult = placement.IsIntegerResult(value);
+        (Value scale, Value zeroPoint) = ConstantsOf(value, parameters);
+        Value codes = value.Constant is { } constant ? graph.AddConstant(value.Name + "_quantized", AffineQuantizer.Quantize(constant, parameters))
+            : isIntegerResult && placement.RoleOf(placement.SourceOf(value)!) == NodeRole.Pad ? PadCodes(value.Producer!, zeroPoint)
+            : Quantize(value, parameters, scale, zeroPoint);
+        Value real = AddNode("DequantizeLinear", value.Name + "_dequantize", [codes, scale, zeroPoint], value.Name + "_dequantized", ElementType.Float32, value.Shape);
+        _written[value] = (codes, real);
+        foreach (Use use in readers) use.Node.SetInput(use.Index, real);
+        if (value.Constant is not null) return;
+        Report(value, codes, parameters);
+        if (value.IsOutput && isIntegerResult) graph.ReplaceOutput(value, real);
+    }
+
+    private Value Quantize(Value value, QuantizationParameters parameters, Value scale, Value zeroPoint)
+    {
+        // Behind an integer node the clip is the quantizer's own: it reads what the Relu or Clip read.
+        Value source = placement.IsIntegerResult(value) ? placement.SourceOf(value)!.Outputs[OutputIndex(value)] : value;
+        bool isClipped = parameters.Format.BitWidth < 8 && !IsMoved(value);
+        string name = value.Name + "_quantized";
+        Value codes = AddNode("QuantizeLinear", value.Name + "_quantize", [source, scale, zeroPoint], isClipped ? name + "_uint8" : name, ElementType.UInt8, value.Shape);
+        if (!isClipped) return codes;
+        Value low = graph.AddConstant(name + "_min", Tensor.Scalar((byte)parameters.Format.Min)), high = graph.AddConstant(name + "_max", Tensor.Scalar((byte)parameters.Format.Max));
+        return AddNode("Clip", value.Name + "_clip", [codes, low, high], name, ElementType.UInt8, value.Shape);
+    }
+
+    private int OutputIndex(Value value) => placement.SourceOf(value) is { Outputs: var outputs } && outputs.Contains(value) ? outputs.ToList().IndexOf(value) : 0;
+
+    /// <summary>True where a node that moves codes writes the value: its codes are within the format already.</summary>
+    private bool IsMoved(Value value) => placement.IsIntegerResult(value) && placement.RoleOf(placement.SourceOf(value)!) == NodeRole.PassThrough;
+
+    /// <summary>The same Pad on codes, which fills with the code of 0.</summary>
+    private Value PadCodes(Node pad, Value zeroPoint)
+    {
+        Value output = pad.Outputs[0];
+        var inputs = pad.Inputs.ToList();
+        inputs[0] = _written[OriginalInput(pad)].Codes;
+        if (pad.String("mode", "constant") == "constant")
+        {
+            while (inputs.Count < 3) inputs.Add(null);
+            inputs[2] = zeroPoint;
+        }
+        var attributes = new Attributes();
+        foreach ((string key, object attribute) in pad.Attributes) attributes.Add(key, attribute);
+        string name = pad.Name;
+        graph.Remove(pad);
+        return AddNode("Pad", name, inputs, output.Name + "_quantized", ElementType.UInt8, output.Shape, attributes);
+    }
+
+    /// <summary>The value a Pad read before its input was replaced by the dequantized one.</summary>
+    private Value OriginalInput(Node pad) => _written.First(pair => pair.Value.Real == pad.Inputs[0]).Key;
+
+    /// <summary>One pair of constants for all values that share parameters.</summary>
+    private (Value Scale, Value ZeroPoint) ConstantsOf(Value value, QuantizationParameters parameters)
+    {
+        Value root = activations.Root(value);
+        if (_constants.TryGetValue(root, out var known)) return known;
+        return _constants[root] = (
+            graph.AddConstant(root.Name + "_scale", Tensor.Scalar(parameters.Scale)),
+            graph.AddConstant(root.Name + "_zero_point", Tensor.Scalar((byte)parameters.ZeroPoint)));
+    }
+
+    private void WriteWeight(Node node)
+    {
+        if (OperatorRules.WeightOf(node) is not { } weight) return;
+        float inputScale = activations.Of(node.Inputs[0]!).Scale;
+        IntegerFormat format = weightFormat(node);
+        Value? bias = node.OpType == "MatMul" ? null : node.Input(2);
+        QuantizedWeight quantized = WeightQuantizer.Quantize(node, weight, bias?.Constant, inputScale, format, weightRange(format));
+        _weightReports.Add(quantized.Report);
+        if (!_weights.TryGetValue((weight, quantized.Scales), out Value? real))
+        {
+            real = Dequantized(weight.Name, quantized.Codes, quantized.Scales, quantized.Axis, Tensor.Allocate(ElementType.Int8, [quantized.Scales.Length]));
+            _weights.Add((weight, quantized.Scales), real);
+        }
+        node.SetInput(1, real);
+        if (quantized.Bias is null) return;
+        float[] scales = Array.ConvertAll(quantized.Scales, scale => inputScale * scale);
+        node.SetInput(2, Dequantized(bias!.Name, quantized.Bias, scales, 0, Tensor.Allocate(ElementType.Int32, [scales.Length])));
+    }
+
+    private Value Dequantized(string name, Tensor codes, float[] scales, int? axis, Tensor zeroPoints)
+    {
+        Value stored = graph.AddConstant(name + "_quantized", codes), scale = graph.AddConstant(name + "_scale", Tensor.From<float>(scales));
+        Value zeroPoint = graph.AddConstant(name + "_zero_point", zeroPoints);
+        Attributes attributes = axis is { } along ? new() { { "axis", (long)along } } : [];
+        return AddNode("DequantizeLinear", name + "_dequantize", [stored, scale, zeroPoint], name + "_dequantized", ElementType.Float32, SymbolicShape.From(codes.Shape), attributes);
+    }
+
+    private Value AddNode(string opType, string name, IEnumerable<Value?> inputs, string output, ElementType type, SymbolicShape? shape, Attributes? attributes = null)
+    {
+        Value value = graph.AddValue(graph.UniqueName(output));
+        graph.InsertNode(graph.Nodes.Count, "", opType, name, inputs, [value], attributes ?? []);
+        (value.Type, value.Shape) = (type, value.Shape ?? shape);
+        return value;
+    }
+
+    private void Report(Value value, Value codes, QuantizationParameters parameters)
+    {
+        RangeEstimator estimator = activations.EstimatorOf(value)!;
+        string remark = estimator.Observed switch
+        {
+            { Min: 0, Max: 0 } => "all values are 0",
+            { Min: var min, Max: var max } when min == max => "all values are equal",
+            _ => "",
+        };
+        _tensors.Add(new(value.Name, codes.Name, parameters.Format, parameters.Scale, parameters.ZeroPoint, estimator.Observed,
+            estimator.ShareOutside(parameters.RangeOf()), estimator.NanCount, estimator.InfinityCount, activations.Root(value).Name, remark));
+    }
+
+    /// <summary>Two nodes that read one weight share its codes where their scales are equal.</summary>
+    private sealed class WeightKey : IEqualityComparer<(Value Weight, float[] Scales)>
+    {
+        public static WeightKey Comparer { get; } = new();
+
+        public bool Equals((Value Weight, float[] Scales) x, (Value Weight, float[] Scales) y) => x.Weight == y.Weight && x.Scales.AsSpan().SequenceEqual(y.Scales);
+
+        public int GetHashCode((Value Weight, float[] Scales) key) => HashCode.Combine(key.Weight, key.Scales.Length, key.Scales[0]);
+    }
+}

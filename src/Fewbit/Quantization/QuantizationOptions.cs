@@ -1,0 +1,45 @@
+using Fewbit.Calibration;
+using Fewbit.Formats;
+
+namespace Fewbit.Quantization;
+
+/// <summary>What <see cref="Quantizer"/> is to do. The defaults make an int8 model for ONNX Runtime on a CPU.</summary>
+public sealed record QuantizationOptions
+{
+    /// <summary>
+    /// Codes of the weights, 1 to 8 bits, one scale per output channel. Default: int8. Signed formats are symmetric and drop their lowest code;
+    /// unsigned ones (7 bits or fewer) are affine. The file holds code - zero point as int8, whatever the bits: then the runtime fuses the node.
+    /// </summary>
+    public IntegerFormat Weights { get; init => field = CheckWeights(value); } = IntegerFormat.Int8;
+
+    /// <summary>
+    /// Codes of the activations, unsigned, 1 to 8 bits, affine, one scale per tensor. Default: uint8.
+    /// Below 8 bits the file holds uint8 codes that are clipped to the format.
+    /// </summary>
+    public IntegerFormat Activations { get; init => field = CheckActivations(value); } = IntegerFormat.UInt8;
+
+    /// <summary>How weight ranges are chosen, channel by channel. Null, the default: minmax from 8 bits, mse below.</summary>
+    public RangeRule? WeightRange { get; init; }
+
+    /// <summary>How activation ranges are chosen. Null, the default: minmax at 8 bits, mse below.</summary>
+    public RangeRule? ActivationRange { get; init; }
+
+    /// <summary>Whether the weights of the first and the last layers, and the input of the last, keep 8 bits. Default: true.</summary>
+    public bool KeepEdgesAt8Bits { get; init; } = true;
+
+    /// <summary>Names of nodes that stay float.</summary>
+    public IReadOnlyCollection<string> Exclude { get; init; } = [];
+
+    /// <summary>Whether the outputs of the model are quantized too, so that a final Conv runs in integers. Default: false.</summary>
+    public bool QuantizeOutputs { get; init; }
+
+    internal RangeRule EffectiveWeightRange(IntegerFormat format) => WeightRange ?? (format.BitWidth >= 8 ? RangeRule.MinMax : RangeRule.MeanSquaredError);
+
+    internal RangeRule EffectiveActivationRange => ActivationRange ?? (Activations.BitWidth >= 8 ? RangeRule.MinMax : RangeRule.MeanSquaredError);
+
+    private static IntegerFormat CheckWeights(IntegerFormat format) => format is { BitWidth: <= 8, IsSigned: true } or { BitWidth: <= 7 } ? format
+        : throw new ArgumentException($"weights cannot be {format}, expected int1 to int8 or uint1 to uint7: an unsigned 8-bit weight does not fit the int8 container", nameof(format));
+
+    private static IntegerFormat CheckActivations(IntegerFormat format) => format is { BitWidth: <= 8, IsSigned: false } ? format
+        : throw new ArgumentException($"activations cannot be {format}, expected uint1 to uint8: what ONNX Runtime fuses on a CPU", nameof(format));
+}

@@ -1,0 +1,22 @@
+using Fewbit.Graphs;
+using Fewbit.Onnx;
+
+namespace Fewbit.Quantization;
+
+/// <summary>A quantized model and what was done to it.</summary>
+public sealed class QuantizationResult
+{
+    internal QuantizationResult(Graph model, Graph floatModel, QuantizationReport report) => (Model, FloatModel, Report) = (model, floatModel, report);
+
+    /// <summary>The quantized graph: QuantizeLinear and DequantizeLinear pairs around the integer nodes.</summary>
+    public Graph Model { get; }
+
+    /// <summary>The float graph that was quantized: the given model, batch normalizations folded. Its values have the names that the report uses.</summary>
+    public Graph FloatModel { get; }
+
+    /// <summary>What was done.</summary>
+    public QuantizationReport Report { get; }
+
+    /// <summary>Writes the quantized model; a file that is there is replaced once the new one is complete.</summary>
+    public void Save(string path) => OnnxFile.Save(Model, path);
+}

@@ -1,0 +1,68 @@
+using Fewbit.Calibration;
+using Fewbit.Graphs;
+using Fewbit.Onnx;
+using Fewbit.Tensors;
+
+namespace Fewbit.Quantization;
+
+/// <summary>Makes a quantized model from a float one: <c>Quantizer.For("model.onnx").Calibrate(batches).RunAsync()</c>.</summary>
+public sealed class Quantizer
+{
+    // Beyond this no 8-bit scale leaves room for ordinary numbers: such values are masks.
+    private const float LargestUsefulValue = 1e9f;
+    private readonly Graph _original;
+    private IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>>? _batches;
+    private long? _sampleCount;
+
+    private Quantizer(Graph original) => _original = original;
+
+    /// <summary>Starts from a model file.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">The file is not a valid ONNX model.</exception>
+    public static Quantizer For(string path) => new(OnnxFile.Load(path));
+
+    /// <summary>Starts from a graph, which is not changed.</summary>
+    public static Quantizer For(Graph model) => new(model);
+
+    /// <summary>Sets the calibration data: one tensor per input of the model, by name, for each batch.</summary>
+    /// <param name="batches">Read once, as the run goes on.</param>
+    /// <param name="sampleCount">Samples in all, for progress; null where that is not known.</param>
+    public Quantizer Calibrate(IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> batches, long? sampleCount = null)
+    {
+        (_batches, _sampleCount) = (batches, sampleCount);
+        return this;
+    }
+
+    /// <summary>Sets the calibration data: one tensor per input of the model, by name, for each batch.</summary>
+    public Quantizer Calibrate(IEnumerable<IReadOnlyDictionary<string, Tensor>> batches, long? sampleCount = null) => Calibrate(batches.ToAsyncEnumerable(), sampleCount);
+
+    /// <summary>Calibrates and quantizes.</summary>
+    /// <exception cref="InvalidOperationException">No calibration data was set.</exception>
+    /// <exception cref="InvalidDataException">The model cannot be quantized; the message says why.</exception>
+    /// <exception cref="ArgumentException">A batch does not fit the model, or an excluded name is unknown.</exception>
+    public async Task<QuantizationResult> RunAsync(QuantizationOptions? options = null, IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        if (_batches is null) throw new InvalidOperationException("no calibration data: call Calibrate before RunAsync");
+        CalibratedModel model = await CalibratedModel.CreateAsync(_original, _batches, options ?? new(), Progress(progress), cancellation).ConfigureAwait(false);
+        cancellation.ThrowIfCancellationRequested();
+        progress?.Report(new("writing", 0, null));
+        return model.Quantize();
+    }
+
+    private IProgress<long>? Progress(IProgress<QuantizationProgress>? progress) =>
+        progress is null ? null : new Relay(samples => progress.Report(new("calibrating", samples, _sampleCount)));
+
+    /// <summary>True where a value's calibration leaves no scale that serves it.</summary>
+    internal static string? WhyNoScale(string name, RangeEstimator estimator)
+    {
+        if (!estimator.HasValues) return $"'{name}' had no finite value in calibration";
+        float largest = Math.Max(-estimator.Observed.Min, estimator.Observed.Max);
+        return largest > LargestUsefulValue ? $"'{name}' reaches {largest:G3}: too large for 8 bits beside other numbers" : null;
+    }
+
+    /// <summary>Reports on the calling thread; <see cref="Progress{T}"/> would report late.</summary>
+    private sealed class Relay(Action<long> report) : IProgress<long>
+    {
+        public void Report(long value) => report(value);
+    }
+}

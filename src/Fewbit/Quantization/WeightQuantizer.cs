@@ -1,0 +1,153 @@
+using Fewbit.Calibration;
+using Fewbit.Formats;
+using Fewbit.Graphs;
+using Fewbit.Tensors;
+
+namespace Fewbit.Quantization;
+
+/// <summary>A weight as the file holds it.</summary>
+/// <param name="Codes">int8, code - zero point, shape of the weight.</param>
+/// <param name="Scales">One per channel, or one.</param>
+/// <param name="Axis">Dimension of the channels; null for one scale.</param>
+/// <param name="Bias">int32 codes of scale input scale * weight scale, one per channel; null without bias.</param>
+/// <param name="Report">What was done.</param>
+internal sealed record QuantizedWeight(Tensor Codes, float[] Scales, int? Axis, Tensor? Bias, WeightReport Report);
+
+/// <summary>Rounds weights to the nearest code, channel by channel, and biases to 32 bits.</summary>
+internal static class WeightQuantizer
+{
+    // The int32 accumulator holds bias and products: half of its range is left to 255 * 127 * 33,000 products.
+    private const double LargestBiasCode = 1 << 30;
+    private const double ZeroChannelBiasCode = 1 << 23;
+
+    /// <param name="node">The node that reads the weight.</param>
+    /// <param name="weight">Its weight.</param>
+    /// <param name="bias">One float per channel; null without bias.</param>
+    /// <param name="inputScale">Scale of the node's other operand.</param>
+    /// <param name="format">Codes: signed is symmetric, unsigned affine.</param>
+    /// <param name="rule">How the range of a channel is chosen.</param>
+    /// <exception cref="InvalidDataException">A weight or bias is NaN or infinite.</exception>
+    public static QuantizedWeight Quantize(Node node, Value weight, Tensor? bias, float inputScale, IntegerFormat format, RangeRule rule)
+    {
+        CheckFinite(node, weight.Name, weight.Constant!);
+        if (bias is not null) CheckFinite(node, node.Input(2)!.Name, bias);
+        int axis = OperatorRules.ChannelAxis(node);
+        Tensor values = weight.Constant!;
+        int channels = (int)values.Shape[axis];
+        IntegerFormat codes = format is { IsSigned: true, BitWidth: > 1 } ? format with { IsNarrow = true } : format;
+        float[][] rows = Channels(values, axis);
+        var scales = new float[channels];
+        var zeroPoints = new int[channels];
+        List<int> zero = [], widened = [];
+        for (int c = 0; c < channels; c++)
+        {
+            ValueRange range = RangeOf(rows[c], rule, codes);
+            float biasSize = bias is null ? 0 : MathF.Abs(bias.Span<float>()[c]);
+            if (range is { Min: 0, Max: 0 }) zero.Add(c);
+            (scales[c], zeroPoints[c], bool isWidened) = Fit(range, codes, biasSize, inputScale);
+            if (isWidened) widened.Add(c);
+        }
+        var parameters = new QuantizationParameters(codes, Granularity.PerChannel(axis), scales, zeroPoints);
+        Tensor quantized = AffineQuantizer.Quantize(values, parameters);
+        var report = new WeightReport(node.Name, weight.Name, format, parameters.Granularity, values.ElementCount,
+            SignalToNoise(values, AffineQuantizer.Dequantize(quantized, parameters)), zero, widened, MaxPairSum(quantized, parameters, axis));
+        return new(Centred(quantized, parameters), scales, axis, bias is null ? null : QuantizeBias(bias, scales, inputScale), report);
+    }
+
+    /// <summary>round(bias / (input scale * weight scale)), the product taken in float as runtimes do.</summary>
+    private static Tensor QuantizeBias(Tensor bias, float[] scales, float inputScale)
+    {
+        var codes = new int[scales.Length];
+        for (int c = 0; c < codes.Length; c++) codes[c] = (int)Math.Round(bias.Span<float>()[c] / (double)(inputScale * scales[c]), MidpointRounding.ToEven);
+        return Tensor.From<int>(codes);
+    }
+
+    private static (float Scale, int ZeroPoint, bool IsWidened) Fit(ValueRange range, IntegerFormat format, float bias, float inputScale)
+    {
+        QuantizationScheme scheme = format.IsSigned ? QuantizationScheme.Symmetric : QuantizationScheme.Affine;
+        (float scale, int zeroPoint) = QuantizationParameters.Fit(range, format, scheme);
+        bool isZero = range is { Min: 0, Max: 0 };
+        // No weight needs the scale of a zero channel: it serves the bias alone.
+        if (isZero && bias > 0) scale = Math.Max((float)(bias / (inputScale * ZeroChannelBiasCode)), float.Epsilon);
+        float least = (float)Math.Max(bias * 1.0001 / (inputScale * LargestBiasCode), 4 * 1.17549435e-38 / Math.Min(1, inputScale));
+        if (scale >= least) return (scale, zeroPoint, false);
+        if (scheme == QuantizationScheme.Affine) zeroPoint = (int)Math.Clamp(Math.Round(-range.Min / least), format.Min, format.Max);
+        return (least, zeroPoint, !isZero);
+    }
+
+    private static ValueRange RangeOf(float[] values, RangeRule rule, IntegerFormat format)
+    {
+        RangeEstimator estimator = rule.CreateEstimator();
+        estimator.Observe(values);
+        if (estimator.Observed is { Min: 0, Max: 0 }) return default;
+        return estimator.Estimate(format, format.IsSigned ? QuantizationScheme.Symmetric : QuantizationScheme.Affine);
+    }
+
+    /// <summary>The weights of each channel, in the order of memory.</summary>
+    private static float[][] Channels(Tensor values, int axis)
+    {
+        int channels = (int)values.Shape[axis], inner = (int)values.Shape.CountOf(axis + 1, values.Rank), outer = (int)values.Shape.CountOf(0, axis);
+        ReadOnlySpan<float> source = values.Span<float>();
+        var rows = new float[channels][];
+        for (int c = 0; c < channels; c++)
+        {
+            rows[c] = new float[outer * inner];
+            for (int o = 0; o < outer; o++) source.Slice((o * channels + c) * inner, inner).CopyTo(rows[c].AsSpan(o * inner));
+        }
+        return rows;
+    }
+
+    private static Tensor Centred(Tensor codes, QuantizationParameters parameters)
+    {
+        int[] integers = AffineQuantizer.Unpack(codes);
+        foreach ((int channel, int start, int length) in AffineQuantizer.Runs(codes.Shape, parameters))
+        {
+            for (int i = start; i < start + length; i++) integers[i] -= parameters.ZeroPoints[channel];
+        }
+        return AffineQuantizer.Pack(integers, codes.Shape, ElementType.Int8);
+    }
+
+    private static double SignalToNoise(Tensor values, Tensor quantized)
+    {
+        double signal = 0, noise = 0;
+        ReadOnlySpan<float> a = values.Span<float>(), b = quantized.Span<float>();
+        for (int i = 0; i < a.Length; i++)
+        {
+            double difference = (double)a[i] - b[i];
+            signal += (double)a[i] * a[i];
+            noise += difference * difference;
+        }
+        return noise == 0 ? double.PositiveInfinity : 10 * Math.Log10(signal / noise);
+    }
+
+    /// <summary>255 times the two largest codes of one sign in one channel: no pair of neighbours can exceed it.</summary>
+    private static int MaxPairSum(Tensor quantized, QuantizationParameters parameters, int axis)
+    {
+        int[] codes = AffineQuantizer.Unpack(quantized);
+        int channels = (int)quantized.Shape[axis];
+        var highest = new (int First, int Second)[channels];
+        var lowest = new (int First, int Second)[channels];
+        foreach ((int channel, int start, int length) in AffineQuantizer.Runs(quantized.Shape, parameters))
+        {
+            for (int i = start; i < start + length; i++)
+            {
+                int code = codes[i] - parameters.ZeroPoints[channel];
+                highest[channel] = Insert(highest[channel], code);
+                lowest[channel] = Insert(lowest[channel], -code);
+            }
+        }
+        return 255 * highest.Concat(lowest).Max(pair => pair.First + pair.Second);
+    }
+
+    private static (int First, int Second) Insert((int First, int Second) pair, int code) =>
+        code > pair.First ? (code, pair.First) : code > pair.Second ? (pair.First, code) : pair;
+
+    private static void CheckFinite(Node node, string name, Tensor tensor)
+    {
+        ReadOnlySpan<float> values = tensor.Span<float>();
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (!float.IsFinite(values[i])) throw node.Fail($"'{name}' {tensor} holds {values[i]} at position {i}, expected finite numbers; repair the model or exclude the node");
+        }
+    }
+}
