@@ -19,59 +19,75 @@ internal sealed class PercentileEstimator(double percent) : HistogramEstimator
     {
         if (!HasValues) return Observed;
         float low = (float)Histogram.Quantile(1 - percent / 100), high = (float)Histogram.Quantile(percent / 100);
-        return new(Math.Max(low, Observed.Min), Math.Min(high, Observed.Max));
+        return new(Math.Clamp(low, Observed.Min, Observed.Max), Math.Clamp(high, Observed.Min, Observed.Max));
     }
 }
 
 /// <summary>Searches the range of least mean squared quantization error.</summary>
 /// <remarks>
-/// Both ends are shrunk together by 1 % steps to a tenth, then the upper and the lower end alone: a search on a grid as in
-/// Nagel et al., "A White Paper on Neural Network Quantization", 2021, arXiv:2106.08295, section 3.1.
+/// A grid search, as in Nagel et al., "A White Paper on Neural Network Quantization", 2021, arXiv:2106.08295, section 3.1.
+/// The grid is geometric, so that a far outlier cannot hide the optimum; with two free ends it is searched coarsely, then refined.
 /// </remarks>
 internal sealed class MeanSquaredErrorEstimator : HistogramEstimator
 {
-    private const int Steps = 90;
+    private static readonly float[] s_fine = [.. Enumerable.Range(0, 101).Select(step => MathF.Pow(0.96f, step))];
+    private static readonly float[] s_coarse = [.. Enumerable.Range(0, 15).Select(step => MathF.Pow(0.8f, step))];
+    private static readonly float[] s_near = [.. Enumerable.Range(-5, 11).Select(step => MathF.Pow(0.96f, step))];
 
     public override ValueRange Estimate(IntegerFormat format, QuantizationScheme scheme)
     {
         if (!HasValues) return Observed;
-        (double Middle, long Count)[] bins = [.. Histogram.Filled()];
-        var middles = Array.ConvertAll(bins, bin => (float)bin.Middle);
-        var weights = Array.ConvertAll(bins, bin => (double)bin.Count);
-        var codes = new float[bins.Length];
-        double Error(ValueRange range)
+        var search = new Search(Histogram, format, scheme, Observed);
+        bool hasTwoEnds = scheme == QuantizationScheme.Affine && Observed.Min < 0 && Observed.Max > 0;
+        foreach (float low in hasTwoEnds ? s_coarse : [])
         {
-            (float scale, int zeroPoint) = QuantizationParameters.Fit(range, format, scheme);
-            AffineQuantizer.FakeQuantize(middles, codes, scale, zeroPoint, format);
+            foreach (float high in s_fine) search.Try(new(Observed.Min * low, Observed.Max * high));
+        }
+        foreach (float factor in hasTwoEnds ? s_near : s_fine)
+        {
+            search.Try(hasTwoEnds ? search.Best with { Min = MathF.Max(Observed.Min, search.Best.Min * factor) } : new(Observed.Min * factor, Observed.Max * factor));
+        }
+        return search.Best;
+    }
+
+    /// <summary>The best range so far.</summary>
+    private sealed class Search
+    {
+        private readonly IntegerFormat _format;
+        private readonly QuantizationScheme _scheme;
+        private readonly float[] _middles, _codes;
+        private readonly double[] _weights;
+        private double _least;
+
+        public Search(GrowingHistogram histogram, IntegerFormat format, QuantizationScheme scheme, ValueRange start)
+        {
+            (_format, _scheme, Best) = (format, scheme, start);
+            (double Middle, long Count)[] bins = [.. histogram.Filled()];
+            _middles = Array.ConvertAll(bins, bin => (float)bin.Middle);
+            _weights = Array.ConvertAll(bins, bin => (double)bin.Count);
+            _codes = new float[bins.Length];
+            _least = Error(start);
+        }
+
+        public ValueRange Best { get; private set; }
+
+        public void Try(ValueRange range)
+        {
+            double error = Error(range);
+            if (error < _least) (Best, _least) = (range, error);
+        }
+
+        private double Error(ValueRange range)
+        {
+            (float scale, int zeroPoint) = QuantizationParameters.Fit(range, _format, _scheme);
+            AffineQuantizer.FakeQuantize(_middles, _codes, scale, zeroPoint, _format);
             double sum = 0;
-            for (int i = 0; i < codes.Length; i++)
+            for (int i = 0; i < _codes.Length; i++)
             {
-                double difference = codes[i] - middles[i];
-                sum += weights[i] * difference * difference;
+                double difference = _codes[i] - _middles[i];
+                sum += _weights[i] * difference * difference;
             }
             return sum;
-        }
-
-        ValueRange best = Observed;
-        double least = Error(best);
-        Search(factor => new(Observed.Min * factor, Observed.Max * factor));
-        if (scheme == QuantizationScheme.Affine && Observed.Min < 0 && Observed.Max > 0)
-        {
-            ValueRange joint = best;
-            Search(factor => joint with { Max = Observed.Max * factor });
-            ValueRange upper = best;
-            Search(factor => upper with { Min = Observed.Min * factor });
-        }
-        return best;
-
-        void Search(Func<float, ValueRange> candidate)
-        {
-            for (int step = 0; step <= Steps; step++)
-            {
-                ValueRange range = candidate(1 - 0.01f * step);
-                double error = Error(range);
-                if (error < least) (best, least) = (range, error);
-            }
         }
     }
 }

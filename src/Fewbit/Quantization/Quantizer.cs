@@ -49,7 +49,7 @@ public sealed class Quantizer
         return model.Quantize();
     }
 
-    private IProgress<long>? Progress(IProgress<QuantizationProgress>? progress) =>
+    private Relay? Progress(IProgress<QuantizationProgress>? progress) =>
         progress is null ? null : new Relay(samples => progress.Report(new("calibrating", samples, _sampleCount)));
 
     /// <summary>True where a value's calibration leaves no scale that serves it.</summary>

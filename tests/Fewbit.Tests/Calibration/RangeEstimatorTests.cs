@@ -1,0 +1,148 @@
+using Fewbit.Calibration;
+using Fewbit.Formats;
+
+namespace Fewbit.Tests.Calibration;
+
+public sealed class RangeEstimatorTests
+{
+    private static float[] Normal(int count, int seed, double scale = 1)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => (float)(scale * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
+    }
+
+    private static RangeEstimator Observe(RangeRule rule, params float[][] batches)
+    {
+        RangeEstimator estimator = rule.CreateEstimator();
+        foreach (float[] batch in batches) estimator.Observe(batch);
+        return estimator;
+    }
+
+    private static ValueRange Estimate(RangeEstimator estimator, int bits = 8) => estimator.Estimate(new(bits, false), QuantizationScheme.Affine);
+
+    [Theory]
+    [InlineData("minmax")]
+    [InlineData("percentile:100")]
+    public void Estimate_NothingClipped_EqualsBruteForce(string rule)
+    {
+        float[][] batches = [Normal(1001, 1), Normal(37, 2, 5), Normal(1, 3)];
+        float[] all = [.. batches.SelectMany(batch => batch)];
+        Assert.Equal(new ValueRange(all.Min(), all.Max()), Estimate(Observe(RangeRule.Parse(rule), batches)));
+    }
+
+    [Theory]
+    [InlineData(99.9)]
+    [InlineData(95)]
+    public void Estimate_Percentile_EqualsBruteForceWithinABin(double percent)
+    {
+        float[][] batches = [Normal(5000, 1, 0.01), Normal(5000, 2), Normal(20_000, 3, 3)];
+        float[] sorted = [.. batches.SelectMany(batch => batch).Order()];
+        ValueRange range = Estimate(Observe(RangeRule.Percentile(percent), batches));
+        float bin = 2 * (sorted[^1] - sorted[0]) / 2048; // 8192 bins, of which at least a quarter is in use
+        int low = (int)Math.Round(sorted.Length * (1 - percent / 100));
+        // Any number between two neighbouring values is a percentile.
+        Assert.InRange(range.Min, sorted[low - 1] - bin, sorted[low] + bin);
+        Assert.InRange(range.Max, sorted[^(low + 1)] - bin, sorted[^low] + bin);
+    }
+
+    [Theory]
+    [InlineData(8)]
+    [InlineData(4)]
+    [InlineData(2)]
+    public void Estimate_MeanSquaredError_IsNearlyTheBestOfAGrid(int bits)
+    {
+        float[] values = [.. Normal(20_000, 5), 40];
+        var format = new IntegerFormat(bits, false);
+        double Error(ValueRange range)
+        {
+            (float scale, int zeroPoint) = QuantizationParameters.Fit(range, format, QuantizationScheme.Affine);
+            return values.Sum(value => Math.Pow(value - AffineQuantizer.FakeQuantize(value, scale, zeroPoint, format), 2));
+        }
+
+        double best = double.MaxValue;
+        for (float low = 0.1f; low <= 1.001f; low += 0.1f)
+        {
+            for (float high = 0.02f; high <= 1.001f; high += 0.02f) best = Math.Min(best, Error(new(values.Min() * low, values.Max() * high)));
+        }
+        double found = Error(Estimate(Observe(RangeRule.MeanSquaredError, values), bits));
+        Assert.True(found <= best * 1.05, $"{found} against {best} of the grid");
+        Assert.True(found < Error(new(values.Min(), values.Max())));
+    }
+
+    [Fact]
+    public void Estimate_MovingAverage_FollowsTheFormula()
+    {
+        RangeEstimator estimator = Observe(RangeRule.MovingAverage(0.1), [[-1, 1], [-2, 3], [0, 1]]);
+        ValueRange range = Estimate(estimator);
+        Assert.Equal(-1.1f * 0.9f, range.Min, 1e-6f);
+        Assert.Equal(1.2f * 0.9f + 0.1f, range.Max, 1e-6f);
+    }
+
+    [Theory]
+    [InlineData("minmax")]
+    [InlineData("percentile:99.99")]
+    [InlineData("mse")]
+    public void Estimate_SameValuesInOtherBatches_IsTheSame(string rule)
+    {
+        float[] values = [.. Normal(3000, 1, 0.001), .. Normal(3000, 2, 100), .. Normal(3000, 3)];
+        RangeEstimator whole = Observe(RangeRule.Parse(rule), values), parts = Observe(RangeRule.Parse(rule), [.. values.Reverse().Chunk(77)]);
+        Assert.Equal(Estimate(whole), Estimate(parts));
+    }
+
+    [Theory]
+    [InlineData("minmax")]
+    [InlineData("percentile")]
+    [InlineData("mse")]
+    [InlineData("moving-average")]
+    public void Observe_NanAndInfinity_AreCountedAndLeftOut(string rule)
+    {
+        RangeEstimator estimator = Observe(RangeRule.Parse(rule), [float.NaN, 1, float.PositiveInfinity, -1, float.NegativeInfinity], [float.NaN], []);
+        Assert.Equal((6L, 2L, 2L), (estimator.Count, estimator.NanCount, estimator.InfinityCount));
+        Assert.Equal(new ValueRange(-1, 1), estimator.Observed);
+        ValueRange range = Estimate(estimator);
+        Assert.InRange(range.Min, -1, -0.9f);
+        Assert.InRange(range.Max, 0.9f, 1);
+    }
+
+    [Theory]
+    [InlineData("minmax")]
+    [InlineData("percentile")]
+    [InlineData("mse")]
+    [InlineData("moving-average")]
+    public void Estimate_ConstantZeroOrNothing_IsFinite(string rule)
+    {
+        RangeEstimator constant = Observe(RangeRule.Parse(rule), [3, 3, 3]), zero = Observe(RangeRule.Parse(rule), [0, 0]), none = RangeRule.Parse(rule).CreateEstimator();
+        Assert.InRange(Estimate(constant).Max, 2.999f, 3.001f);
+        Assert.Equal(default, Estimate(zero));
+        Assert.Equal(default, Estimate(none));
+        Assert.False(none.HasValues);
+    }
+
+    [Fact]
+    public void Observe_HugeThenTiny_KeepsBothInRange()
+    {
+        RangeEstimator estimator = Observe(RangeRule.Percentile(100), [1e-30f], [3e38f], [-3e38f]);
+        Assert.Equal(new ValueRange(-3e38f, 3e38f), Estimate(estimator));
+    }
+
+    [Fact]
+    public void ShareOutside_Percentile_IsTheShareClipped()
+    {
+        RangeEstimator estimator = Observe(RangeRule.Percentile(95), Normal(50_000, 9));
+        Assert.Equal(0.1, estimator.ShareOutside(Estimate(estimator))!.Value, 0.005);
+    }
+
+    [Theory]
+    [InlineData("max")]
+    [InlineData("percentile:x")]
+    [InlineData("mse:3")]
+    public void Parse_UnknownRule_SaysWhatIsExpected(string rule) =>
+        Assert.Contains("expected minmax, mse", Assert.Throws<ArgumentException>(() => RangeRule.Parse(rule)).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("minmax")]
+    [InlineData("mse")]
+    [InlineData("percentile:99.9")]
+    [InlineData("moving-average:0.05")]
+    public void ToString_Rule_ParsesBack(string rule) => Assert.Equal(rule, RangeRule.Parse(rule).ToString());
+}
