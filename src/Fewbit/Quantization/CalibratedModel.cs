@@ -10,9 +10,11 @@ internal sealed class CalibratedModel
     private readonly Graph _original;
     private readonly QuantizationOptions _options;
     private readonly Calibrator _calibrator;
+    private readonly IReadOnlyDictionary<string, string> _changes;
 
-    private CalibratedModel(Graph original, Graph prepared, QuantizationOptions options)
+    private CalibratedModel(Graph original, QuantizationOptions options)
     {
+        Graph prepared = Preparation.Prepare(original, out _changes);
         (_original, Prepared, _options) = (original, prepared, options);
         Placement placement = Place(prepared, options, new Dictionary<string, RangeEstimator>());
         ModelCheck.CheckPlacement(prepared, placement);
@@ -27,7 +29,7 @@ internal sealed class CalibratedModel
     {
         ModelCheck.Check(original);
         ModelCheck.CheckExclusions(original, options.Exclude);
-        var model = new CalibratedModel(original, Preparation.Prepare(original), options);
+        var model = new CalibratedModel(original, options);
         await model._calibrator.RunAsync(batches, progress, cancellation).ConfigureAwait(false);
         return model;
     }
@@ -39,7 +41,7 @@ internal sealed class CalibratedModel
         Placement placement = Place(graph, _options, _calibrator.Estimators);
         ModelCheck.CheckPlacement(graph, placement);
         var formats = new FormatRules(graph, placement, _options);
-        IReadOnlyList<NodeReport> nodes = ReportBuilder.Nodes(_original, graph, placement, formats, _options);
+        IReadOnlyList<NodeReport> nodes = ReportBuilder.Nodes(_original, _changes, graph, placement, formats, _options);
         var activations = new ActivationParameters(graph, placement, _calibrator.Estimators, formats.ActivationOf);
         var writer = new QdqWriter(graph, placement, activations, formats.WeightOf, _options.EffectiveWeightRange);
         writer.Write();

@@ -1,4 +1,5 @@
 using Fewbit.Graphs;
+using Fewbit.Graphs.Passes;
 using Fewbit.Tensors;
 
 namespace Fewbit.Quantization;
@@ -7,19 +8,28 @@ namespace Fewbit.Quantization;
 internal static class Preparation
 {
     /// <summary>A prepared copy of a graph; names of nodes and values that survive are kept.</summary>
-    public static Graph Prepare(Graph original)
+    public static Graph Prepare(Graph original) => Prepare(original, out _);
+
+    /// <summary>A prepared copy of a graph, and for each node that a pass changed, what it did.</summary>
+    public static Graph Prepare(Graph original, out IReadOnlyDictionary<string, string> changes)
     {
         Graph graph = original.Clone();
         // Old exporters list every initializer among the inputs; as an input its value could not be relied on.
         foreach (Value input in graph.Inputs.Where(input => input.Constant is not null).ToArray()) graph.RemoveInput(input);
-        RunPasses(graph);
+        changes = RunPasses(graph);
         foreach (Node node in graph.Nodes.Where(node => node.Is("Gemm"))) NormalizeGemm(node);
         graph.RemoveUnusedValues();
         return graph;
     }
 
-    private static void RunPasses(Graph graph)
+    private static Dictionary<string, string> RunPasses(Graph graph)
     {
+        var changes = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (IPass pass in (IPass[])[new FoldConstants(), new RemoveDeadNodes(), new FoldBatchNorm(), new ReplaceReduceMean(), new RemoveDeadNodes()])
+        {
+            foreach (PassNote note in pass.Run(graph).Changes) changes[note.Node] = note.Text;
+        }
+        return changes;
     }
 
     /// <summary>Multiplies constant alpha and beta into weight and bias, and gives the bias one number per output channel.</summary>

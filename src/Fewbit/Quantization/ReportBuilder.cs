@@ -8,11 +8,13 @@ namespace Fewbit.Quantization;
 internal static class ReportBuilder
 {
     /// <param name="original">The model as it was given.</param>
+    /// <param name="changes">What preparation did to a node, by its name.</param>
     /// <param name="prepared">After preparation, before any rewriting; the placement is of this graph.</param>
     /// <param name="placement">What was decided.</param>
     /// <param name="formats">Bits.</param>
     /// <param name="options">What was asked for.</param>
-    public static IReadOnlyList<NodeReport> Nodes(Graph original, Graph prepared, Placement placement, FormatRules formats, QuantizationOptions options)
+    public static IReadOnlyList<NodeReport> Nodes(
+        Graph original, IReadOnlyDictionary<string, string> changes, Graph prepared, Placement placement, FormatRules formats, QuantizationOptions options)
     {
         var byName = prepared.Nodes.ToDictionary(node => node.Name, StringComparer.Ordinal);
         return [.. original.Nodes.Select(node => byName.TryGetValue(node.Name, out Node? kept) ? OfKept(kept) : OfRemoved(node))];
@@ -29,14 +31,7 @@ internal static class ReportBuilder
 
         NodeReport OfRemoved(Node node)
         {
-            string what = node.OpType switch
-            {
-                "BatchNormalization" => "folded into the convolution before it",
-                "Constant" => "became an initializer",
-                "ReduceMean" => "became GlobalAveragePool",
-                "Identity" or "Dropout" => "does nothing when the model runs",
-                _ => "computed ahead, since its inputs are constant",
-            };
+            string what = changes.GetValueOrDefault(node.Name) ?? (node.Is("Constant") ? "became an initializer" : "nothing needs it");
             return new(node.Name, node.OpType, "", what, NodeOutcome.Merged, "");
         }
     }

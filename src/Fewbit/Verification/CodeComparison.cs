@@ -1,0 +1,130 @@
+using Fewbit.Data;
+using Fewbit.Evaluation;
+using Fewbit.Graphs;
+using Fewbit.Tensors;
+
+namespace Fewbit.Verification;
+
+/// <summary>The codes of one quantizer in two engines.</summary>
+/// <param name="Name">Name of the codes in the quantized model.</param>
+/// <param name="IsIntegerPath">True where only integer and copying nodes lie between the model's inputs and this quantizer: then codes must be equal.</param>
+/// <param name="Count">Codes compared.</param>
+/// <param name="Differing">Codes that differ.</param>
+/// <param name="MaxDifference">Largest difference of two codes.</param>
+public sealed record CodeDifference(string Name, bool IsIntegerPath, long Count, long Differing, int MaxDifference)
+{
+    /// <summary>Differing codes of all, 0 to 1.</summary>
+    public double Share => Count == 0 ? 0 : (double)Differing / Count;
+}
+
+/// <summary>One quantized model in two engines.</summary>
+/// <param name="Samples">Samples run.</param>
+/// <param name="Codes">Each quantizer, in the order of the graph.</param>
+/// <param name="Outputs">Difference of each float32 output, by name.</param>
+/// <param name="Labels">Rows of class scores compared; 0 where no output has them.</param>
+/// <param name="DifferingLabels">Rows whose highest class differs.</param>
+/// <param name="ProbesChangeOutputs">True where reading the codes changed the ordinary outputs of the second engine: then its codes are not those of an ordinary run.</param>
+public sealed record VerificationResult(
+    long Samples, IReadOnlyList<CodeDifference> Codes, IReadOnlyDictionary<string, OutputDifference> Outputs, long Labels, long DifferingLabels, bool ProbesChangeOutputs)
+{
+    /// <summary>Quantizers on integer paths with a code that differs.</summary>
+    public int UnequalIntegerQuantizers => Codes.Count(codes => codes.IsIntegerPath && codes.Differing > 0);
+
+    /// <summary>Share of differing codes over all quantizers.</summary>
+    public double DifferingShare => Codes.Sum(codes => codes.Count) is > 0 and var all ? (double)Codes.Sum(codes => codes.Differing) / all : 0;
+
+    /// <summary>Share of differing codes behind float nodes.</summary>
+    public double DifferingShareBehindFloat =>
+        Codes.Where(codes => !codes.IsIntegerPath).Sum(codes => codes.Count) is > 0 and var all ? (double)Codes.Where(codes => !codes.IsIntegerPath).Sum(codes => codes.Differing) / all : 0;
+
+    /// <summary>Largest difference of two codes.</summary>
+    public int MaxCodeDifference => Codes.Select(codes => codes.MaxDifference).DefaultIfEmpty(0).Max();
+}
+
+/// <summary>Runs a quantized model in two engines and compares codes, labels and outputs.</summary>
+public static class CodeComparison
+{
+    /// <summary>Compares on all batches. The codes are read as extra outputs of a copy of the model.</summary>
+    /// <param name="quantized">The quantized model.</param>
+    /// <param name="engine">Loads a model into the first engine.</param>
+    /// <param name="runtime">Loads a model into the second, such as ONNX Runtime.</param>
+    /// <param name="batches">Inputs.</param>
+    /// <param name="progress">Told the samples done after each batch.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    /// <exception cref="ArgumentException">There are no batches, or the model has no quantizers.</exception>
+    public static VerificationResult Compare(
+        Graph quantized, Func<Graph, IModelRunner> engine, Func<Graph, IModelRunner> runtime, IEnumerable<SampleBatch> batches,
+        IProgress<long>? progress = null, CancellationToken cancellation = default)
+    {
+        Graph probed = WithCodes(quantized, out IReadOnlyList<(string Name, bool IsIntegerPath)> quantizers);
+        if (quantizers.Count == 0) throw new ArgumentException("the model has no QuantizeLinear node to compare codes at", nameof(quantized));
+        using IModelRunner first = engine(probed), second = runtime(probed), plain = runtime(quantized);
+        var codes = quantizers.ToDictionary(quantizer => quantizer.Name, quantizer => new Tally(quantizer.Name, quantizer.IsIntegerPath), StringComparer.Ordinal);
+        var outputs = plain.Outputs.Where(output => output.Type == ElementType.Float32).ToDictionary(output => output.Name, _ => new OutputDifference(), StringComparer.Ordinal);
+        long samples = 0, labels = 0, differing = 0;
+        bool isChanged = false;
+        foreach (SampleBatch batch in batches)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            IReadOnlyDictionary<string, Tensor> a = first.Run(batch.Inputs), b = second.Run(batch.Inputs), ordinary = plain.Run(batch.Inputs);
+            foreach (Tally tally in codes.Values) tally.Add(a[tally.Name], b[tally.Name]);
+            foreach ((string name, OutputDifference difference) in outputs)
+            {
+                difference.Add(ordinary[name], a[name]);
+                isChanged |= !ordinary[name].Bytes.SequenceEqual(b[name].Bytes);
+                if (ordinary[name].Rank != 2 || ordinary[name].Shape[1] < 2) continue;
+                int classes = (int)a[name].Shape[1];
+                for (int row = 0; row < batch.Count; row++)
+                {
+                    labels++;
+                    if (Scores.ArgMax(ordinary[name].Span<float>().Slice(row * classes, classes)) != Scores.ArgMax(a[name].Span<float>().Slice(row * classes, classes))) differing++;
+                }
+            }
+            samples += batch.Count;
+            progress?.Report(samples);
+        }
+        if (samples == 0) throw new ArgumentException("there are no samples to compare on", nameof(batches));
+        return new(samples, [.. quantizers.Select(quantizer => codes[quantizer.Name].Result)], outputs, labels, differing, isChanged);
+    }
+
+    /// <summary>A copy of a quantized model that returns the codes of every quantizer beside its outputs.</summary>
+    public static Graph WithCodes(Graph quantized, out IReadOnlyList<(string Name, bool IsIntegerPath)> quantizers)
+    {
+        Graph probed = quantized.Clone();
+        var paths = new IntegerPaths();
+        var found = new List<(string, bool)>();
+        foreach (Node node in probed.Nodes.Where(node => node.Is("QuantizeLinear")))
+        {
+            Value codes = QuantizedGraphs.FinalCodes(node.Outputs[0]);
+            if (codes.IsOutput) continue;
+            probed.AddOutput(codes);
+            found.Add((codes.Name, paths.IsInteger(codes)));
+        }
+        quantizers = found;
+        return probed;
+    }
+
+    private sealed class Tally(string name, bool isIntegerPath)
+    {
+        private long _count, _differing;
+        private int _max;
+
+        public string Name => name;
+
+        public CodeDifference Result => new(name, isIntegerPath, _count, _differing, _max);
+
+        public void Add(Tensor a, Tensor b)
+        {
+            if (a.Type != b.Type || a.Shape != b.Shape) throw new InvalidDataException($"codes '{name}' are {a} in one engine and {b} in the other");
+            _count += a.ElementCount;
+            if (a.Bytes.SequenceEqual(b.Bytes)) return;
+            int[] x = Formats.AffineQuantizer.Unpack(a), y = Formats.AffineQuantizer.Unpack(b);
+            for (int i = 0; i < x.Length; i++)
+            {
+                int difference = Math.Abs(x[i] - y[i]);
+                if (difference > 0) _differing++;
+                _max = Math.Max(_max, difference);
+            }
+        }
+    }
+}
