@@ -149,7 +149,7 @@ public static class ModelComparison
     }
 
     /// <summary>The most harmful nodes, until they cause half of the summed error power.</summary>
-    private static List<string> Exclusions(IReadOnlyList<NodeSensitivity> nodes)
+    private static List<string> Exclusions(List<NodeSensitivity> nodes)
     {
         static double Power(NodeSensitivity node) => Math.Pow(10, -node.SignalToNoise / 10);
         double all = nodes.Sum(Power), sum = 0;
