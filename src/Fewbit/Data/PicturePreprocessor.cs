@@ -53,25 +53,27 @@ public sealed class PicturePreprocessor
     {
         switch (Input.Type)
         {
-            case ElementType.Float32: Write(image, MemoryMarshal.Cast<byte, float>(target), value => value); break;
-            case ElementType.Float64: Write(image, MemoryMarshal.Cast<byte, double>(target), value => value); break;
-            case ElementType.Float16: Write(image, MemoryMarshal.Cast<byte, Half>(target), value => (Half)value); break;
-            case ElementType.UInt8: Write(image, target, value => (byte)Math.Clamp(MathF.Round(value), 0, 255)); break;
-            case ElementType.Int8: Write(image, MemoryMarshal.Cast<byte, sbyte>(target), value => (sbyte)Math.Clamp(MathF.Round(value), -128, 127)); break;
+            case ElementType.Float32: Write(image, MemoryMarshal.Cast<byte, float>(target), _values); break;
+            case ElementType.Float64: Write(image, MemoryMarshal.Cast<byte, double>(target), Convert(value => (double)value)); break;
+            case ElementType.Float16: Write(image, MemoryMarshal.Cast<byte, Half>(target), Convert(value => (Half)value)); break;
+            case ElementType.UInt8: Write(image, target, Convert(value => (byte)Math.Clamp(MathF.Round(value), 0, 255))); break;
+            case ElementType.Int8: Write(image, MemoryMarshal.Cast<byte, sbyte>(target), Convert(value => (sbyte)Math.Clamp(MathF.Round(value), -128, 127))); break;
             default: throw new InvalidOperationException($"Bug in PictureInput: {Input.Type.Name()} cannot hold pixels");
         }
     }
 
-    private void Write<T>(Image image, Span<T> target, Func<float, T> convert)
+    private T[][] Convert<T>(Func<float, T> convert) => [.. _values.Select(channel => channel.Select(convert).ToArray())];
+
+    private void Write<T>(Image image, Span<T> target, T[][] values)
     {
         int channels = Input.Channels, pixels = image.Width * image.Height;
         (int pixelStep, int channelStep) = Input.IsNhwc ? (channels, 1) : (1, pixels);
-        byte[] source = image.Pixels;
+        ReadOnlySpan<byte> source = image.Pixels;
         for (int c = 0; c < channels; c++)
         {
-            T[] values = [.. _values[c].Select(convert)];
+            ReadOnlySpan<T> table = values[c];
             int from = _settings.ColourOrder == ColourOrder.Bgr ? channels - 1 - c : c;
-            for (int i = 0, t = c * channelStep; i < pixels; i++, t += pixelStep) target[t] = values[source[i * channels + from]];
+            for (int s = from, t = c * channelStep; s < source.Length; s += channels, t += pixelStep) target[t] = table[source[s]];
         }
     }
 

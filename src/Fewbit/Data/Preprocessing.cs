@@ -41,6 +41,9 @@ public enum PictureLayout
 /// <summary>From a picture's bytes x to the numbers of a model's input: fit the size, order the channels, (x / DivideBy - Mean) / Std in float32.</summary>
 public sealed record Preprocessing
 {
+    /// <summary>The key under which a model's metadata keep its settings, as <see cref="ToJson"/> writes them.</summary>
+    public const string MetadataKey = "fewbit.preprocessing";
+
     private static readonly double[] ImageNetMean = [0.485, 0.456, 0.406], ImageNetStd = [0.229, 0.224, 0.225];
 
     /// <summary>Short side 256/224 of the model's size, centre, RGB, (x/255 - mean) / std with the ImageNet statistics: torchvision, timm.</summary>

@@ -111,8 +111,13 @@ public sealed class ArrayFilesTests : IDisposable
     {
         string different = WriteNpz("d.npz", ("a", Npy("|i1", "(2, 1)", new byte[2])), ("b", Npy("|i1", "(3, 1)", new byte[3])));
         Assert.Contains("array 'b' is int8 [3, 1], 'a' is int8 [2, 1]", Assert.Throws<InvalidDataException>(() => DataSetReader.Open(different)).Message, StringComparison.Ordinal);
+        Assert.Contains("is a single float32 number", Assert.Throws<InvalidDataException>(() => DataSetReader.Open(_folder.Write("scalar.npy", Npy("<f4", "()", new byte[4])))).Message, StringComparison.Ordinal);
         string labels = WriteNpz("l.npz", ("a", Npy("|i1", "(2, 1)", new byte[2])), ("y", Npy("<f4", "(2,)", [0, 0, 0, 0, 0, 0, 0, 63])));
         Assert.Contains("label 1 is 0.5, expected a class index", Assert.Throws<InvalidDataException>(() => DataSetReader.Open(labels)).Message, StringComparison.Ordinal);
+        byte[] stored = File.ReadAllBytes(WriteNpz("s.npz", ("a", Npy("|u1", "(4000,)", [.. Enumerable.Range(0, 4000).Select(i => (byte)(i * i >> 3))]))));
+        stored[stored.Length / 2] ^= 1;
+        string damaged = _folder.Write("damaged.npz", stored);
+        Assert.StartsWith($"{damaged}[a.npy]: is ", Assert.Throws<InvalidDataException>(() => DataSetReader.Open(damaged)).Message, StringComparison.Ordinal);
         string notZip = _folder.Write("n.npz", "PK and then nothing of a zip"u8.ToArray());
         Assert.StartsWith($"{notZip}: is not a readable .npz archive", Assert.Throws<InvalidDataException>(() => DataSetReader.Open(notZip)).Message, StringComparison.Ordinal);
         string bomb = WriteNpz("b.npz", ("a", Npy("|u1", "(3000000,)", new byte[3_000_000])));

@@ -22,6 +22,7 @@ public sealed class ArrayDataSet : DataSet
         if (arrays.Count == 0) throw new InvalidDataException($"{source}: holds labels alone, expected at least one array of samples");
         (_arrays, _source, Labels, ClassNames) = (arrays, source, labels, classNames);
         (string first, Tensor array) = arrays.First();
+        if (array.Rank == 0) throw new InvalidDataException($"{source}: array '{first}' is a single {array.Type.Name()} number, expected the number of samples as its first dimension");
         foreach ((string name, Tensor other) in arrays)
         {
             if (other.Rank == 0 || other.Shape[0] != array.Shape[0])

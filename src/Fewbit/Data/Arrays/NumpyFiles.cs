@@ -48,8 +48,11 @@ internal static class NumpyFiles
     {
         try
         {
-            using Stream stream = entry.Open();
-            return ReadArray(stream, entry.Length, name, maxBytes);
+            using Stream opened = entry.Open();
+            using var stream = new ChecksumStream(opened);
+            Tensor array = ReadArray(stream, entry.Length, name, maxBytes);
+            return stream.Checksum == entry.Crc32 ? array
+                : throw new InvalidDataException($"{name}: is damaged: the archive's checksum is {entry.Crc32:X8}, its bytes give {stream.Checksum:X8}");
         }
         catch (InvalidDataException problem) when (!problem.Message.StartsWith(name, StringComparison.Ordinal))
         {

@@ -49,7 +49,7 @@ internal static class PngDecoder
         if (length > rest.Length - 12)
             throw new InvalidDataException($"{name}: is truncated or damaged: PNG chunk {type} at byte {position} claims {length} bytes, {rest.Length - 12} are left");
         ReadOnlySpan<byte> body = rest.Slice(8, (int)length);
-        uint stored = BinaryPrimitives.ReadUInt32BigEndian(rest[(8 + (int)length)..]), computed = PngCrc.Of(rest.Slice(4, 4 + (int)length));
+        uint stored = BinaryPrimitives.ReadUInt32BigEndian(rest[(8 + (int)length)..]), computed = Crc32.Of(rest.Slice(4, 4 + (int)length));
         if (stored != computed) throw new InvalidDataException($"{name}: is damaged: PNG chunk {type} at byte {position} has checksum {stored:X8}, its bytes give {computed:X8}");
         position += 12 + (int)length;
         return body;

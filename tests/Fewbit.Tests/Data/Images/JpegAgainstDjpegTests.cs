@@ -21,6 +21,24 @@ public sealed class JpegAgainstDjpegTests : IDisposable
         Assert.All(files, AssertEqualsDjpeg);
     }
 
+    [ToolFact("djpeg", "cifar10/train_jpegpack_16000.bin")]
+    public void Decode_SmallPictures_EqualsDjpegPixelForPixel()
+    {
+        byte[] pack = File.ReadAllBytes(Oracles.Data("cifar10/train_jpegpack_16000.bin"));
+        string file = Path.Combine(_folder, "record.jpg");
+        const int every = 50;
+        for (int at = 0, record = 0; at < pack.Length; record++)
+        {
+            int length = pack[at + 1] | pack[at + 2] << 8;
+            if (record % every == 0)
+            {
+                File.WriteAllBytes(file, pack.AsSpan(at + 3, length));
+                AssertEqualsDjpeg(file);
+            }
+            at += 3 + length;
+        }
+    }
+
     [ToolFact("djpeg cjpeg", "detection/images/coco_bus.jpg")]
     public void Decode_EachSamplingSizeAndCoding_EqualsDjpegPixelForPixel()
     {

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using Fewbit.Data;
 using Fewbit.Data.Images;
 
 namespace Fewbit.Tests.Data.Images;
@@ -29,7 +30,7 @@ internal static class PngFile
     {
         byte[] chunk = [0, 0, 0, 0, .. type, .. body, 0, 0, 0, 0];
         BinaryPrimitives.WriteInt32BigEndian(chunk, body.Length);
-        BinaryPrimitives.WriteUInt32BigEndian(chunk.AsSpan(chunk.Length - 4), PngCrc.Of(chunk.AsSpan(4, 4 + body.Length)));
+        BinaryPrimitives.WriteUInt32BigEndian(chunk.AsSpan(chunk.Length - 4), Crc32.Of(chunk.AsSpan(4, 4 + body.Length)));
         file.Write(chunk);
     }
 
