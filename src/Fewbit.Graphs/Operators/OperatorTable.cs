@@ -33,6 +33,7 @@ internal static class OperatorTable
         MovementOperators.Register(registry);
         ReductionOperators.Register(registry);
         LearningOperators.Register(registry);
+        Quantized.QuantizedOperators.Register(registry);
         return registry;
     }
 }

@@ -1,0 +1,73 @@
+using Fewbit.Tensors;
+using Fewbit.Tensors.Kernels;
+
+namespace Fewbit.Graphs.Operators.Quantized;
+
+/// <summary>ONNX QuantizeLinear, opset 10 to 25: saturate(round_half_even(x / scale) + zero_point), the division in float32.</summary>
+/// <param name="Axis">Dimension of x that a 1-D scale runs along; negative counts from the back.</param>
+/// <param name="BlockSize">Elements along the axis that share a scale; 0 where the scale is not blocked.</param>
+/// <param name="OutputType">Type of the codes where no zero point states it; Undefined for uint8.</param>
+internal sealed record QuantizeLinear(long Axis, long BlockSize, ElementType OutputType) : IOperator
+{
+    public static QuantizeLinear Parse(Node node) =>
+        new(node.Int("axis", 1), node.Int("block_size", 0), (ElementType)node.Int("output_dtype", 0));
+
+    public void Infer(InferenceContext context)
+    {
+        context.Node.ExpectInputs(2, 3);
+        ElementType type = context.HasInput(2) ? context.InputType(2) : OutputType == ElementType.Undefined ? ElementType.UInt8 : OutputType;
+        context.SetOutput(0, type, context.InputShape(0));
+    }
+
+    public void Evaluate(EvaluationContext context)
+    {
+        (Node node, Tensor x, Tensor scale, Tensor y) = (context.Node, context.Input(0), context.Input(1), context.Output(0));
+        node.Expect(y.Type.HasCodes(), $"does not make {y.Type.Name()}");
+        Granularity granularity = Granularity.Of(node, x.Shape, scale.Shape, Axis, BlockSize);
+        float[] scales = Floats.Read(scale);
+        int[] zeroPoints = context.FindInput(2) is { } zeroPoint ? Codes.Read(zeroPoint) : new int[scales.Length];
+        node.Expect(zeroPoints.Length == scales.Length, $"has {scales.Length} scales and {zeroPoints.Length} zero points, expected as many");
+        ReadOnlySpan<float> values = x.Type == ElementType.Float32 ? x.Span<float>() : Floats.Read(x);
+        switch (y.Type)
+        {
+            case ElementType.UInt8 or ElementType.Int8: RunBytes(values, scales, zeroPoints, granularity, y); break;
+            case ElementType.UInt16: Run(values, scales, zeroPoints, granularity, y.Span<ushort>()); break;
+            case ElementType.Int16: Run(values, scales, zeroPoints, granularity, y.Span<short>()); break;
+            default:
+                var codes = new int[values.Length];
+                (int min, int max) = CodeRange.Of(y.Type);
+                Run(values, scales, zeroPoints, granularity, codes, min, max);
+                Codes.Write(codes, y);
+                break;
+        }
+    }
+
+    private static unsafe void RunBytes(ReadOnlySpan<float> x, float[] scales, int[] zeroPoints, in Granularity granularity, Tensor y)
+    {
+        int run = (int)Math.Max(1, granularity.Run);
+        fixed (float* values = x)
+        {
+            for (int start = 0; start < x.Length; start += run)
+            {
+                long group = granularity.ScaleOf(start);
+                Quantization.Quantize(values + start, y.Address + start, run, scales[group], zeroPoints[group], y.Type == ElementType.Int8);
+            }
+        }
+    }
+
+    private static void Run<T>(ReadOnlySpan<float> x, float[] scales, int[] zeroPoints, in Granularity granularity, Span<T> y)
+        where T : unmanaged, System.Numerics.IBinaryInteger<T>, System.Numerics.IMinMaxValue<T> =>
+        Run(x, scales, zeroPoints, granularity, y, int.CreateTruncating(T.MinValue), int.CreateTruncating(T.MaxValue));
+
+    private static void Run<T>(ReadOnlySpan<float> x, float[] scales, int[] zeroPoints, in Granularity granularity, Span<T> y, int min, int max)
+        where T : unmanaged, System.Numerics.IBinaryInteger<T>
+    {
+        int run = (int)Math.Max(1, granularity.Run);
+        for (int start = 0; start < x.Length; start += run)
+        {
+            long group = granularity.ScaleOf(start);
+            (float scale, int zeroPoint) = (scales[group], zeroPoints[group]);
+            for (int i = start; i < start + run; i++) y[i] = T.CreateTruncating(Rounding.ToCode(x[i] / scale, zeroPoint, min, max));
+        }
+    }
+}
