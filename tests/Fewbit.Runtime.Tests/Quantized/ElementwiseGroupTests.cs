@@ -57,11 +57,11 @@ public class ElementwiseGroupTests
     }
 
     [RuntimeFact]
-    public void Softmax_AnyAxisAndOpset_GivesTheCodesOfOnnxRuntime()
+    public void Softmax_AnyAxis_GivesTheCodesOfOnnxRuntime()
     {
         for (int seed = 0; seed < 40; seed++)
         {
-            var builder = new QdqBuilder(seed, seed % 4 == 3 ? 12 : 13) { Activations = seed % 2 == 0 ? ElementType.Int8 : ElementType.UInt8 };
+            var builder = new QdqBuilder(seed) { Activations = seed % 2 == 0 ? ElementType.Int8 : ElementType.UInt8 };
             Value x = builder.Requantize(builder.Input(3, builder.Next(1, 40), builder.Next(2, 9)), builder.Uniform(0.01f, 0.2f));
             Attributes attributes = new() { { "axis", (long)builder.Next(0, 2) } };
             builder.Output(builder.Requantize(x.Apply("Softmax", attributes), 1f / 256, builder.Activations == ElementType.Int8 ? -128 : 0));

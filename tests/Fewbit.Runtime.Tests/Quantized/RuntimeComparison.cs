@@ -34,7 +34,6 @@ internal sealed class RuntimeComparison
             using (OnnxRuntimeSession session = OnnxRuntimeSession.Load(Library.Value, model, new() { Threads = 1, OptimizedModelPath = optimized })) expected = session.Run(feeds);
             Graph fused = OnnxFile.Load(model);
             FusionReport report = FuseQuantized.Apply(fused);
-            if (Environment.GetEnvironmentVariable("DBG") is not null) Console.WriteLine(string.Join("\n", report.Nodes));
             using var runner = new GraphRunner(fused);
             IReadOnlyDictionary<string, Tensor> actual = runner.Run(feeds);
             return new()

@@ -1,0 +1,59 @@
+using Fewbit.Graphs;
+using Fewbit.Graphs.Execution;
+using Fewbit.Graphs.Passes;
+using Fewbit.Graphs.Passes.Quantized;
+using Fewbit.Onnx;
+using Fewbit.Tensors;
+using Fewbit.Tensors.Threading;
+
+namespace Fewbit.Runtime;
+
+/// <summary>Runs a float or quantized ONNX model with Fewbit's own kernels.</summary>
+public sealed class ModelRunner : IModelRunner
+{
+    private readonly GraphRunner _runner;
+
+    private ModelRunner(Graph graph, ModelRunnerOptions options)
+    {
+        string[] outputs = [.. graph.Outputs.Select(output => output.Name)];
+        if (options.FusesQuantized) Fusion = FuseQuantized.Apply(graph);
+        string[] codes = options.KeepsCodes ? [.. (Fusion?.Codes ?? QuantizersOf(graph)).Except(outputs, StringComparer.Ordinal)] : [];
+        // Declared only now: a quantizer whose codes are an output of the graph fuses with less.
+        foreach (string name in codes) graph.AddOutput(graph.Find(name)!);
+        foreach (IPass pass in (IPass[])[new FoldConstants(), new FoldBatchNorm(), new RemoveDeadNodes()]) pass.Run(graph);
+        if (options.Threads > 0) Workers.ThreadCount = options.Threads;
+        _runner = new(graph);
+        Outputs = [.. _runner.Outputs.Where(output => outputs.Contains(output.Name))];
+        Codes = [.. _runner.Outputs.Where(output => codes.Contains(output.Name))];
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ValueInfo> Inputs => _runner.Inputs;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ValueInfo> Outputs { get; }
+
+    /// <summary>The quantizers' codes that a run can be asked for by name, beside the outputs; empty unless <see cref="ModelRunnerOptions.KeepsCodes"/>.</summary>
+    public IReadOnlyList<ValueInfo> Codes { get; }
+
+    /// <summary>Which nodes run on codes, and why the others do not; null where quantized groups are not fused.</summary>
+    public FusionReport? Fusion { get; }
+
+    /// <summary>Loads a model file, with its external data.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">The file is not a valid ONNX model, or uses what Fewbit does not take.</exception>
+    public static ModelRunner Load(string path, ModelRunnerOptions? options = null) => new(OnnxFile.Load(path), options ?? new());
+
+    /// <summary>Runs a copy of a graph.</summary>
+    public static ModelRunner From(Graph graph, ModelRunnerOptions? options = null) => new(graph.Clone(), options ?? new());
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs, IReadOnlyCollection<string>? outputs = null) =>
+        _runner.Run(inputs, outputs ?? [.. Outputs.Select(output => output.Name)]);
+
+    /// <summary>Forgets the plans.</summary>
+    public void Dispose() => _runner.Dispose();
+
+    private static IEnumerable<string> QuantizersOf(Graph graph) =>
+        graph.Nodes.Where(node => node.OpType == "QuantizeLinear").Select(node => node.Outputs[0].Name);
+}
