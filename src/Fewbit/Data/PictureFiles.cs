@@ -74,11 +74,23 @@ internal sealed partial class PictureFiles : DataSet
         {
             // Sub-folders may carry the class too, so the pattern sees the path below the folder.
             string name = Path.GetRelativePath(folder, files[i]).Replace(Path.DirectorySeparatorChar, '/');
-            Match match = pattern.Match(name);
+            Match match = Find(pattern, name);
             if (!match.Success || match.Groups[1].Length == 0) throw new InvalidDataException($"{files[i]}: does not match the label pattern {pattern}");
             texts[i] = match.Groups[1].Value;
         }
         return new(files, ClassLabels.From(texts, options.Labels, folder), $"{folder} labelled by the file name pattern {pattern}", options);
+    }
+
+    private static Match Find(Regex pattern, string name)
+    {
+        try
+        {
+            return pattern.Match(name);
+        }
+        catch (RegexMatchTimeoutException problem)
+        {
+            throw new ArgumentException($"label pattern {pattern} takes more than {pattern.MatchTimeout.TotalSeconds} s on '{name}'; write it without nested repetition", problem);
+        }
     }
 
     private static Regex Compile(string pattern)

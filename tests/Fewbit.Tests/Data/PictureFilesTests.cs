@@ -100,6 +100,8 @@ public sealed class PictureFilesTests : IDisposable
         Assert.Equal(["cat", "dog"], data.ClassNames!);
         Assert.EndsWith("img-cat-2.png: does not match the label pattern (dog)",
             Assert.Throws<InvalidDataException>(() => DataSetReader.Open(_folder.Root, new() { LabelPattern = "(dog)" })).Message, StringComparison.Ordinal);
+        _folder.WritePng(new string('a', 40) + ".png");
+        Assert.Contains("takes more than 1 s", Assert.Throws<ArgumentException>(() => DataSetReader.Open(_folder.Root, new() { LabelPattern = "^((a+)+)$" })).Message, StringComparison.Ordinal);
         Assert.Contains("has no group", Assert.Throws<ArgumentException>(() => DataSetReader.Open(_folder.Root, new() { LabelPattern = "dog" })).Message, StringComparison.Ordinal);
         Assert.Contains("not a regular expression", Assert.Throws<ArgumentException>(() => DataSetReader.Open(_folder.Root, new() { LabelPattern = "(dog" })).Message, StringComparison.Ordinal);
     }
