@@ -53,6 +53,10 @@ internal static class UnaryOperators
         registry.Add("Sigmoid", _ => new Unary<SigmoidFunction>(new()));
         registry.Add("Tanh", _ => new Unary<TanhFunction>(new()));
         registry.Add("Gelu", ParseGelu);
+        registry.Add("Clip", _ => new Clip());
+        registry.Add("IsNaN", _ => new IsNotANumber());
+        registry.Add("IsInf", IsInfinite.Parse);
+        registry.Add("Dropout", _ => new Dropout());
     }
 
     private static void RegisterGradients(OperatorRegistry registry)
@@ -60,6 +64,7 @@ internal static class UnaryOperators
         registry.Add("ReluGradient", _ => new Binary<ReluGradientFunction>(), OperatorTable.FewbitDomain);
         registry.Add("SigmoidGradient", _ => new Binary<SigmoidGradientFunction>(), OperatorTable.FewbitDomain);
         registry.Add("TanhGradient", _ => new Binary<TanhGradientFunction>(), OperatorTable.FewbitDomain);
+        registry.Add("ClipGradient", _ => new ClipGradient(), OperatorTable.FewbitDomain);
         registry.Add("IsInsideUnit", _ => new Unary<IsInsideUnitFunction>(new()), OperatorTable.FewbitDomain);
     }
 

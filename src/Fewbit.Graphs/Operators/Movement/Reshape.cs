@@ -18,17 +18,9 @@ internal sealed record Reshape(bool AllowsZero) : IViewOperator, IDifferentiable
         if (shape is { Rank: <= 1 } && context.InputDims(0) is { } elements) context.SetOutputDims(0, elements);
     }
 
-    public void Evaluate(EvaluationContext context)
-    {
-        Tensor input = context.Input(0);
-        input.Reshape(context.Output(0).Shape).CopyTo(context.Output(0));
-    }
+    public void Evaluate(EvaluationContext context) => ShapeViews.Copy(context);
 
-    public void Gradient(GradientContext context)
-    {
-        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
-        context.SetInputGradient(0, gradient.Apply("Reshape", context.Input(0).Apply("Shape")));
-    }
+    public void Gradient(GradientContext context) => ShapeViews.Gradient(context);
 
     private SymbolicShape Resolve(Node node, long[] wanted, SymbolicShape? input)
     {

@@ -36,3 +36,19 @@ internal sealed record ShapeOf(long Start, long End) : IOperator
 
     private static int Clamp(long position, int rank) => (int)Math.Clamp(position < 0 ? position + rank : position, 0, rank);
 }
+
+/// <summary>ONNX Size: the number of elements as int64.</summary>
+internal sealed record SizeOf : IOperator
+{
+    public void Infer(InferenceContext context)
+    {
+        context.Node.ExpectInputs(1, 1);
+        context.SetOutput(0, ElementType.Int64, []);
+        if (context.InputShape(0) is not { } shape) return;
+        Dim count = 1;
+        foreach (Dim dim in shape) count *= dim;
+        context.SetOutputDims(0, [count]);
+    }
+
+    public void Evaluate(EvaluationContext context) => context.Output(0).Span<long>()[0] = context.Input(0).ElementCount;
+}

@@ -5,6 +5,9 @@ internal static class ReductionOperators
 {
     public static void Register(OperatorRegistry registry)
     {
+        foreach (Reduction kind in Enum.GetValues<Reduction>()) registry.Add($"Reduce{kind}", Reduce.Parser(kind));
+        registry.Add("Softmax", Softmax.Parse);
+        registry.Add("LogSoftmax", Softmax.Parse);
         registry.Add("SumToShapeOf", _ => new SumToShapeOf(), OperatorTable.FewbitDomain);
     }
 }
