@@ -7,7 +7,7 @@ internal readonly record struct EluFunction(float Alpha) : IUnaryFunction
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => x < T.Zero ? T.CreateTruncating(Alpha) * T.ExpM1(x) : x;
 
-    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Scalar(this, x, y);
+    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Wide(this, x, y);
 
     public Value? Gradient(Value x, Value y, Value gradient) => x.Apply("Less", x.Scalar(0)).Apply("Where", gradient * (y + Alpha), gradient);
 }
@@ -17,7 +17,7 @@ internal readonly record struct SeluFunction(float Alpha, float Gamma) : IUnaryF
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => T.CreateTruncating(Gamma) * (x < T.Zero ? T.CreateTruncating(Alpha) * T.ExpM1(x) : x);
 
-    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Scalar(this, x, y);
+    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Wide(this, x, y);
 
     public Value? Gradient(Value x, Value y, Value gradient) => x.Apply("Less", x.Scalar(0)).Apply("Where", gradient * (y + Alpha * Gamma), gradient * Gamma);
 }
@@ -27,7 +27,7 @@ internal readonly record struct CeluFunction(float Alpha) : IUnaryFunction
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => x < T.Zero ? T.CreateTruncating(Alpha) * T.ExpM1(x / T.CreateTruncating(Alpha)) : x;
 
-    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Scalar(this, x, y);
+    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Wide(this, x, y);
 
     public Value? Gradient(Value x, Value y, Value gradient) => x.Apply("Less", x.Scalar(0)).Apply("Where", gradient * (y * (1 / Alpha) + 1f), gradient);
 }
@@ -37,7 +37,7 @@ internal readonly record struct SoftplusFunction : IUnaryFunction
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => T.Max(x, T.Zero) + T.LogP1(T.Exp(-T.Abs(x)));
 
-    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Scalar(this, x, y);
+    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Wide(this, x, y);
 
     public Value? Gradient(Value x, Value y, Value gradient) => gradient * x.Apply("Sigmoid");
 }
@@ -59,7 +59,7 @@ internal readonly record struct MishFunction : IUnaryFunction
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => x * T.Tanh(new SoftplusFunction().Apply(x));
 
-    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Scalar(this, x, y);
+    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Wide(this, x, y);
 
     public Value? Gradient(Value x, Value y, Value gradient) => MishGradient(x, gradient);
 

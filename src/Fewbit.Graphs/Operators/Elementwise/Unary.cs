@@ -86,6 +86,12 @@ internal static class Loops
         for (int i = 0; i < y.Length; i++) y[i] = function.Apply(x[i]);
     }
 
+    /// <summary>Each element in float64, where float32 would cancel near 0.</summary>
+    public static void Wide<TFunction>(TFunction function, ReadOnlySpan<float> x, Span<float> y) where TFunction : struct, IUnaryFunction
+    {
+        for (int i = 0; i < y.Length; i++) y[i] = (float)function.Apply((double)x[i]);
+    }
+
     /// <summary>Vector by vector, the last elements one by one.</summary>
     public static void Vectors<TFunction>(TFunction function, ReadOnlySpan<float> x, Span<float> y) where TFunction : struct, IVectorFunction
     {

@@ -86,7 +86,10 @@ internal sealed record SpaceToDepth(long Block, bool IsColumnRowDepth) : IDiffer
 /// <summary>Moves elements between blocks of a picture and its channels.</summary>
 internal static class SpaceBlocks
 {
-    /// <param name="space">Shape of the tensor that is large in space: [N, C, H · b, W · b].</param>
+    // Order of the tensor with many channels, for columns: n, row in block, column in block, c, h, w.
+    private static readonly int[] DepthOrder = [0, 3, 5, 1, 2, 4];
+
+    /// <summary>Copies one form to the other; <paramref name="space"/> is the shape of the tensor that is large in space: [N, C, H · b, W · b].</summary>
     public static unsafe void Copy(Node node, ElementType type, byte* source, byte* destination, Shape space, long block, bool isColumnRowDepth, bool toSpace)
     {
         long channels = space[1], height = space[2] / block, width = space[3] / block, plane = height * width;
@@ -102,7 +105,7 @@ internal static class SpaceBlocks
             (block, columnStep * plane, 1),
         ];
         CopyAxis[] copy = toSpace ? [.. axes.Select(axis => new CopyAxis(axis.Length, axis.Depth, axis.Space))]
-            : [.. new[] { 0, 3, 5, 1, 2, 4 }.Select(i => new CopyAxis(axes[i].Length, axes[i].Space, axes[i].Depth))];
+            : [.. DepthOrder.Select(i => new CopyAxis(axes[i].Length, axes[i].Space, axes[i].Depth))];
         StridedCopy.Run(node, type, source, destination, copy);
     }
 }

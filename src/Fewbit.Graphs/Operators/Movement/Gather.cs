@@ -67,7 +67,7 @@ internal sealed record GatherGradient(long Axis) : IDifferentiable
 
     public void Gradient(GradientContext context)
     {
-        if (context.Needs(0) && context.OutputGradient() is { } gradient) context.SetInputGradient(0, gradient.Apply("Gather", new() { { "axis", Axis } }, context.Input(2)));
+        if (context.Needs(0) && context.OutputGradient() is { } gradient) context.SetInputGradient(0, gradient.Apply("Gather", new Attributes { { "axis", Axis } }, context.Input(2)));
     }
 
     private readonly struct Action(EvaluationContext context, long wantedAxis) : IRealAction

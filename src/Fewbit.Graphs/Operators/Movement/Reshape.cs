@@ -1,5 +1,3 @@
-using Fewbit.Tensors;
-
 namespace Fewbit.Graphs.Operators.Movement;
 
 /// <summary>ONNX Reshape, opset 14: the same elements under other lengths; one length may be -1 (what remains), 0 copies the input's.</summary>

@@ -1,5 +1,3 @@
-using Fewbit.Tensors;
-
 namespace Fewbit.Graphs.Operators.Movement;
 
 /// <summary>What operators share whose output is the input under another shape.</summary>

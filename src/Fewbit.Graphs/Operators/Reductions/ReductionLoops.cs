@@ -13,8 +13,7 @@ internal unsafe struct ReductionLoops
     private fixed long _reduced[MaxRank];
     private fixed long _reducedSteps[MaxRank];
 
-    /// <param name="shape">The input's.</param>
-    /// <param name="axes">One bit a dimension: set where it is reduced.</param>
+    /// <summary>Loops over an input of a shape; <paramref name="axes"/> has a bit set for each dimension that is reduced.</summary>
     public ReductionLoops(Node node, Shape shape, ulong axes)
     {
         node.Expect(shape.Rank <= MaxRank, $"reduces a tensor of {shape.Rank} dimensions, expected {MaxRank} at most");

@@ -104,14 +104,13 @@ internal sealed record Softmax(long Axis, bool IsLogarithmic) : IDifferentiable,
 
         private readonly void Columns(float* x, float* y, int width)
         {
-            Span<float> largest = stackalloc float[Block], sums = stackalloc float[Block], row = stackalloc float[Block];
-            (largest, sums, row) = (largest[..width], sums[..width], row[..width]);
+            Span<float> largest = stackalloc float[width], sums = stackalloc float[width], row = stackalloc float[width];
             new ReadOnlySpan<float>(x, width).CopyTo(largest);
-            for (int i = 1; i < Length; i++) TensorPrimitives.Max(largest, new(x + i * Inner, width), largest);
+            for (int i = 1; i < Length; i++) TensorPrimitives.Max(largest, new ReadOnlySpan<float>(x + i * Inner, width), largest);
             sums.Clear();
             for (int i = 0; i < Length; i++)
             {
-                TensorPrimitives.Subtract(new(x + i * Inner, width), largest, row);
+                TensorPrimitives.Subtract(new ReadOnlySpan<float>(x + i * Inner, width), largest, row);
                 if (IsLogarithmic) row.CopyTo(new(y + i * Inner, width));
                 FloatFunctions.Exp(row, row);
                 TensorPrimitives.Add(sums, row, sums);

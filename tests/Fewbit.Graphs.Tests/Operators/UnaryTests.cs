@@ -1,0 +1,72 @@
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs.Tests.Operators;
+
+public sealed class UnaryTests
+{
+    private static readonly string[] Smooth =
+    [
+        "Exp", "Sigmoid", "Tanh", "Erf", "Softplus", "Softsign", "Mish", "Swish", "Gelu", "Sin", "Cos", "Tan", "Atan", "Sinh", "Cosh", "Asinh", "Neg", "Identity",
+    ];
+
+    private static readonly string[] OfPositive = ["Log", "Sqrt", "Reciprocal", "Abs", "Relu", "Elu", "Selu", "Celu", "LeakyRelu", "HardSigmoid", "HardSwish", "Asin", "Acos", "Atanh"];
+
+    [Fact]
+    public void Run_Float32_IsWithinAFewUnitsOfFloat64()
+    {
+        Tensor x = OperatorRun.Random([2_001], 1, -6, 6), positive = OperatorRun.Random([2_001], 1, 0.05f, 0.95f);
+        foreach ((string op, Tensor input) in Smooth.Select(op => (op, x)).Concat(OfPositive.Select(op => (op, positive))))
+        {
+            float[] found = OperatorRun.One(op, input).Span<float>().ToArray();
+            double[] expected = OperatorRun.One(op, Graphs.Operators.Casting.Convert(input, ElementType.Float64)).Span<double>().ToArray();
+            for (int i = 0; i < found.Length; i++)
+            {
+                // The sums inside Gelu and its like cancel for x near -6: absolute there.
+                double tolerance = 1e-6 * Math.Max(0.25, Math.Abs(expected[i]));
+                Assert.True(Math.Abs(found[i] - expected[i]) <= tolerance, $"{op}({input.Span<float>()[i]}) is {found[i]}, by float64 {expected[i]}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Run_EndsOfTheRange_KeepTheirLimits()
+    {
+        Tensor x = Tensor.From(float.NaN, float.PositiveInfinity, float.NegativeInfinity, 200f, -200f);
+        Assert.Equal([float.NaN, 1f, 0f, 1f, 0f], OperatorRun.One("Sigmoid", x).Span<float>().ToArray());
+        Assert.Equal([float.NaN, 1f, -1f, 1f, -1f], OperatorRun.One("Tanh", x).Span<float>().ToArray());
+        Assert.Equal([float.NaN, 1f, -1f, 1f, -1f], OperatorRun.One("Erf", x).Span<float>().ToArray());
+        Assert.Equal([float.NaN, float.PositiveInfinity, 0f, 200f, 0f], OperatorRun.One("Relu", x).Span<float>().ToArray());
+        Assert.Equal([float.NaN, float.PositiveInfinity, 0f, float.PositiveInfinity, 0f], OperatorRun.One("Exp", x).Span<float>().ToArray());
+        Assert.Equal([float.NaN, 6f, 0f, 6f, 0f], OperatorRun.One("Clip", x, Tensor.Scalar(0f), Tensor.Scalar(6f)).Span<float>().ToArray());
+    }
+
+    [Fact]
+    public void Round_Ties_GoToEven()
+    {
+        Assert.Equal([-2f, -2f, 0f, 0f, 2f, 2f, 4f], OperatorRun.One("Round", Tensor.From(-2.5f, -1.5f, -0.5f, 0.5f, 1.5f, 2.5f, 3.5f)).Span<float>().ToArray());
+    }
+
+    [Fact]
+    public void Run_Integers_WhereOnnxHasThem()
+    {
+        Assert.Equal([int.MinValue, 3, 3], OperatorRun.One("Abs", Tensor.From(int.MinValue, -3, 3)).Span<int>().ToArray());
+        Assert.Equal([0, 0, 3], OperatorRun.One("Relu", Tensor.From(int.MinValue, -3, 3)).Span<int>().ToArray());
+        Assert.Equal([-1L, 0L, 1L], OperatorRun.One("Sign", Tensor.From(-7L, 0L, 7L)).Span<long>().ToArray());
+        Assert.Equal([1, 2, 4], OperatorRun.One("Clip", Tensor.From((sbyte)-7, (sbyte)2, (sbyte)7), Tensor.Scalar((sbyte)1), Tensor.Scalar((sbyte)4)).Span<sbyte>().ToArray());
+        string message = Assert.Throws<InvalidDataException>(() => OperatorRun.One("Exp", Tensor.From(1))).Message;
+        Assert.Equal("Exp 'Exp': does not take int32 elements", message);
+    }
+
+    [Fact]
+    public void Gradient_UnaryFunctions_MatchFiniteDifferences()
+    {
+        Tensor x = GradientCheck.Random([3, 7], 1, -2, 2), positive = GradientCheck.Random([3, 7], 2, 0.1, 0.9);
+        foreach (string op in Smooth) GradientCheck.RunTwice(v => v[0].Apply(op), op == "Tan" ? positive : x);
+        foreach (string op in OfPositive) GradientCheck.RunTwice(v => v[0].Apply(op), positive);
+        foreach (string op in new[] { "Relu", "Elu", "Selu", "Celu", "LeakyRelu", "HardSigmoid", "HardSwish", "ThresholdedRelu", "Abs", "Sign", "Floor" }) GradientCheck.Run(v => v[0].Apply(op), x);
+        GradientCheck.Run(v => v[0].Apply("Acosh"), GradientCheck.Random([5], 3, 1.5, 3));
+        GradientCheck.RunTwice(v => v[0].Apply("Gelu", new Attributes { { "approximate", "tanh" } }), x);
+        GradientCheck.RunTwice(v => (v[0] * v[0]).Apply("Clip", v[0].Scalar(0.5), v[0].Scalar(1.5)), x);
+        GradientCheck.Run(v => v[0].Apply("Cast", new Attributes { { "to", 11L } }), x);
+    }
+}
