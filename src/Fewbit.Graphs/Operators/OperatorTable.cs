@@ -29,6 +29,7 @@ internal static class OperatorTable
         MatrixOperators.Register(registry);
         PoolingOperators.Register(registry);
         NormalizationOperators.Register(registry);
+        ResamplingOperators.Register(registry);
         UnaryOperators.Register(registry);
         MovementOperators.Register(registry);
         ReductionOperators.Register(registry);

@@ -8,10 +8,15 @@ internal static class PreparedEvaluation
     /// <summary>Prepares the node for these tensors, none of them constant, and runs it.</summary>
     public static void PrepareAndRun(this ICompiledOperator compiled, EvaluationContext context)
     {
+        if (Converted.ThroughFloat32(context, compiled)) return;
         var compilation = new CompilationContext(context.Node, value => Describe(context, value), _ => null);
         IKernel kernel = compiled.Compile(compilation) ?? throw new InvalidOperationException($"Bug in {context.Node}: it prepares no kernel");
         kernel.Run(context);
     }
+
+    /// <summary>Null for the 16-bit float types, which are evaluated through float32.</summary>
+    /// <exception cref="InvalidDataException">The operator does not take the type.</exception>
+    public static IKernel? NoKernel(this Node node, ElementType type) => Converted.IsHalf(type) ? null : throw node.Fail($"does not take {type.Name()} elements");
 
     private static (ElementType Type, Shape Shape) Describe(EvaluationContext context, Value value)
     {

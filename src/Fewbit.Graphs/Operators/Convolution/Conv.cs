@@ -44,7 +44,7 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.InputShape(0), context.InputShape(1));
         return context.InputType(0) switch
@@ -52,7 +52,7 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
             ElementType.Float32 when shape.IsPlanar => new PlanarConvKernel(shape.ToPlanar(), Activation, context.Constant(1)),
             ElementType.Float32 => new ReferenceConvKernel<float>(shape, Activation),
             ElementType.Float64 => new ReferenceConvKernel<double>(shape, Activation),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 

@@ -16,14 +16,14 @@ internal sealed record ConvBackwardData(WindowAttributes Window, long Groups) : 
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.OutputShape(0), context.InputShape(1));
         return context.InputType(0) switch
         {
             ElementType.Float32 => new Kernel<float>(shape),
             ElementType.Float64 => new Kernel<double>(shape),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 
@@ -59,14 +59,14 @@ internal sealed record ConvBackwardWeights(WindowAttributes Window, long Groups)
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.InputShape(0), context.OutputShape(0));
         return context.InputType(0) switch
         {
             ElementType.Float32 => new Kernel<float>(shape),
             ElementType.Float64 => new Kernel<double>(shape),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 

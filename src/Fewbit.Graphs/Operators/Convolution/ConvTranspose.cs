@@ -45,14 +45,14 @@ internal sealed record ConvTranspose(WindowAttributes Window, long Groups, long[
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         ConvGeometry shape = Geometry(context.Node, context.InputShape(0), context.InputShape(1));
         return context.InputType(0) switch
         {
             ElementType.Float32 => new Kernel<float>(shape),
             ElementType.Float64 => new Kernel<double>(shape),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 

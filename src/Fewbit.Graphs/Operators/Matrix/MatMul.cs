@@ -27,7 +27,7 @@ internal sealed record MatMul(bool TransposeA = false, bool TransposeB = false, 
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         MatMulShape shape = MatMulShape.Of(context.InputShape(0), context.InputShape(1), TransposeA, TransposeB);
         return context.InputType(0) switch
@@ -38,7 +38,7 @@ internal sealed record MatMul(bool TransposeA = false, bool TransposeB = false, 
             ElementType.Int64 when Alpha == 1 => new ReferenceMatMulKernel<long>(shape, 1),
             ElementType.UInt32 when Alpha == 1 => new ReferenceMatMulKernel<uint>(shape, 1),
             ElementType.UInt64 when Alpha == 1 => new ReferenceMatMulKernel<ulong>(shape, 1),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 

@@ -34,7 +34,7 @@ internal sealed record MatrixProductSum(float Alpha, float Beta, bool TransposeA
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         (Shape a, Shape output) = (context.InputShape(0), context.OutputShape(0));
         var shape = new MatMulShape(checked((int)output[0]), checked((int)output[1]), checked((int)(TransposeA ? a[0] : a[1])), TransposeA, TransposeB, [0], [0]);
@@ -47,7 +47,7 @@ internal sealed record MatrixProductSum(float Alpha, float Beta, bool TransposeA
             ElementType.Int64 => new Kernel<long>(this, shape, c),
             ElementType.UInt32 => new Kernel<uint>(this, shape, c),
             ElementType.UInt64 => new Kernel<ulong>(this, shape, c),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 

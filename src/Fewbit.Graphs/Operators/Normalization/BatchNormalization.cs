@@ -31,7 +31,7 @@ internal sealed record BatchNormalization(float Epsilon, float Momentum, bool Tr
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         Shape x = context.InputShape(0);
         int batch = checked((int)x[0]), channels = checked((int)x[1]), plane = checked((int)x.CountOf(2, x.Rank));
@@ -42,7 +42,7 @@ internal sealed record BatchNormalization(float Epsilon, float Momentum, bool Tr
             ElementType.Float32 when !Trains => new ChannelAffineKernel(batch, channels, plane, Epsilon),
             ElementType.Float32 => new Reference<float>(this, batch, channels, plane),
             ElementType.Float64 => new Reference<double>(this, batch, channels, plane),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 

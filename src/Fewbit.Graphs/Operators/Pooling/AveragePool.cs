@@ -19,7 +19,7 @@ internal sealed record AveragePool(WindowAttributes Window, long[] Kernel, bool 
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         PoolGeometry shape = PoolGeometry.Of(context.Node, Window, Kernel, context.InputShape(0));
         return context.InputType(0) switch
@@ -27,7 +27,7 @@ internal sealed record AveragePool(WindowAttributes Window, long[] Kernel, bool 
             ElementType.Float32 when shape.IsPlanar => new PlanarPoolKernel(shape, isMaximum: false, CountsPad),
             ElementType.Float32 => new Reference<float>(shape, CountsPad),
             ElementType.Float64 => new Reference<double>(shape, CountsPad),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 
@@ -68,14 +68,14 @@ internal sealed record AveragePoolSpread(WindowAttributes Window, long[] Kernel,
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         PoolGeometry shape = PoolGeometry.Of(context.Node, Window, Kernel, context.OutputShape(0));
         return context.InputType(0) switch
         {
             ElementType.Float32 => new Reference<float>(shape, CountsPad),
             ElementType.Float64 => new Reference<double>(shape, CountsPad),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 

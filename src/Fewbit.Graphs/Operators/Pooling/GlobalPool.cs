@@ -22,7 +22,7 @@ internal sealed record GlobalPool(bool IsMaximum) : ICompiledOperator, IDifferen
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         Shape x = context.InputShape(0);
         int planes = checked((int)(x[0] * x[1])), length = checked((int)x.CountOf(2, x.Rank));
@@ -31,7 +31,7 @@ internal sealed record GlobalPool(bool IsMaximum) : ICompiledOperator, IDifferen
         {
             ElementType.Float32 => new FloatKernel(planes, length, IsMaximum),
             ElementType.Float64 => new Reference<double>(planes, length, IsMaximum),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 

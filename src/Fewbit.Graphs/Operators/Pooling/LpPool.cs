@@ -21,7 +21,7 @@ internal sealed record LpPool(WindowAttributes Window, long[]? Kernel, long Powe
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         Shape x = context.InputShape(0);
         PoolGeometry shape = PoolGeometry.Of(context.Node, Window, Kernel ?? x.Dims[2..].ToArray(), x);
@@ -29,7 +29,7 @@ internal sealed record LpPool(WindowAttributes Window, long[]? Kernel, long Powe
         {
             ElementType.Float32 => new Reference<float>(shape, Power),
             ElementType.Float64 => new Reference<double>(shape, Power),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 

@@ -21,7 +21,7 @@ internal sealed record MaxPool(WindowAttributes Window, long[] Kernel, bool IsCo
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         PoolGeometry shape = PoolGeometry.Of(context.Node, Window, Kernel, context.InputShape(0));
         bool hasPositions = context.Node.Outputs.Count > 1;
@@ -30,10 +30,9 @@ internal sealed record MaxPool(WindowAttributes Window, long[] Kernel, bool IsCo
             ElementType.Float32 when shape.IsPlanar && !hasPositions => new PlanarPoolKernel(shape, isMaximum: true, countsPad: false),
             ElementType.Float32 => new Reference<float>(shape, IsColumnMajor),
             ElementType.Float64 => new Reference<double>(shape, IsColumnMajor),
-            ElementType.Float16 => new Reference<Half>(shape, IsColumnMajor),
             ElementType.UInt8 => new Reference<byte>(shape, IsColumnMajor),
             ElementType.Int8 => new Reference<sbyte>(shape, IsColumnMajor),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 
@@ -103,14 +102,14 @@ internal sealed record MaxPoolRoute(WindowAttributes Window, long[] Kernel, bool
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
-    public IKernel Compile(CompilationContext context)
+    public IKernel? Compile(CompilationContext context)
     {
         PoolGeometry shape = PoolGeometry.Of(context.Node, Window, Kernel, context.InputShape(1));
         return context.InputType(0) switch
         {
             ElementType.Float32 => new Reference<float>(shape, Scatters),
             ElementType.Float64 => new Reference<double>(shape, Scatters),
-            ElementType other => throw context.Node.Fail($"does not take {other.Name()}"),
+            ElementType other => context.Node.NoKernel(other),
         };
     }
 

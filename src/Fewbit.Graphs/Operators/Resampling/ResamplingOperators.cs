@@ -1,0 +1,12 @@
+namespace Fewbit.Graphs.Operators;
+
+/// <summary>Operators that sample an image at other positions.</summary>
+internal static class ResamplingOperators
+{
+    public static void Register(OperatorRegistry registry)
+    {
+        registry.Add("Resize", Resize.Parse);
+        registry.Add("Upsample", Resize.ParseUpsample);
+        registry.Add("ResizeAdjoint", ResizeAdjoint.Parse, OperatorTable.FewbitDomain);
+    }
+}
