@@ -23,7 +23,7 @@ internal static class SmallFloats
         new(ElementType.Float8E4M3FNUZ, Mantissa: 3, Bias: 8, Largest: 0x7F, Infinity: 0x80, NotANumber: 0x80, IsSignOfZeroKept: false),
         new(ElementType.Float8E5M2, Mantissa: 2, Bias: 15, Largest: 0x7B, Infinity: 0x7C, NotANumber: 0x7E, IsSignOfZeroKept: true),
         new(ElementType.Float8E5M2FNUZ, Mantissa: 2, Bias: 16, Largest: 0x7F, Infinity: 0x80, NotANumber: 0x80, IsSignOfZeroKept: false),
-        new(ElementType.Float4E2M1, Mantissa: 1, Bias: 1, Largest: 0x7, Infinity: 0x7, NotANumber: 0x7, IsSignOfZeroKept: true),
+        new(ElementType.Float4E2M1, Mantissa: 1, Bias: 1, Largest: 0x7, Infinity: 0x7, NotANumber: 0x8, IsSignOfZeroKept: true),
     ];
 
     private static readonly float[]?[] Tables = new float[]?[32];
@@ -44,11 +44,8 @@ internal static class SmallFloats
         int signBit = type == ElementType.Float4E2M1 ? 0x8 : 0x80;
         int sign = float.IsNegative(value) ? signBit : 0;
         if (float.IsNaN(value)) return (byte)(format.NotANumber | (format.IsSignOfZeroKept && type != ElementType.Float4E2M1 ? sign : 0));
-        if (float.IsInfinity(value))
-        {
-            // The FNUZ types have no infinity to saturate from: ONNX makes it NaN in both modes.
-            return !format.IsSignOfZeroKept ? format.NotANumber : (byte)(sign | (saturate ? format.Largest : format.Infinity));
-        }
+        if (float.IsInfinity(value) && !saturate) return format.IsSignOfZeroKept ? (byte)(sign | format.Infinity) : format.NotANumber;
+        if (float.IsInfinity(value)) return (byte)(sign | format.Largest);
         double magnitude = Math.Abs((double)value);
         int exponent = Math.Max(magnitude == 0 ? int.MinValue : Math.ILogB(magnitude), 1 - format.Bias);
         double steps = Math.Round(Math.ScaleB(magnitude, format.Mantissa - exponent), MidpointRounding.ToEven);

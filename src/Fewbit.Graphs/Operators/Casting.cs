@@ -128,17 +128,15 @@ internal static class Casting
         }
     }
 
-    /// <summary>Real numbers are rounded half to even and clamped; integers keep their lower bits.</summary>
+    /// <summary>Real numbers are rounded half to even; of what lies beyond the range, as of integers, the lower bits are kept.</summary>
     private static void Pack(Tensor source, Tensor destination)
     {
-        int width = destination.Type.BitWidth();
-        (int min, int max) = destination.Type.IsSignedInteger() ? (-(1 << (width - 1)), (1 << (width - 1)) - 1) : (0, (1 << width) - 1);
         Tensor bytes = Tensor.AllocateUninitialized(ElementType.UInt8, source.Shape);
         if (source.Type.IsFloat())
         {
             Span<double> numbers = (source.Type == ElementType.Float64 ? source : Convert(source, ElementType.Float64)).Span<double>();
             Span<byte> codes = bytes.Span<byte>();
-            for (int i = 0; i < codes.Length; i++) codes[i] = double.IsNaN(numbers[i]) ? (byte)0 : (byte)(int)Math.Clamp(Math.Round(numbers[i], MidpointRounding.ToEven), min, max);
+            for (int i = 0; i < codes.Length; i++) codes[i] = unchecked((byte)(long)Math.Round(numbers[i], MidpointRounding.ToEven));
         }
         else
         {

@@ -35,7 +35,14 @@ internal readonly record struct CeluFunction(float Alpha) : IUnaryFunction
 /// <summary>ln(1 + e^x), without overflow.</summary>
 internal readonly record struct SoftplusFunction : IUnaryFunction
 {
-    public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => T.Max(x, T.Zero) + T.LogP1(T.Exp(-T.Abs(x)));
+    public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => T.Max(x, T.Zero) + LogOnePlus(T.Exp(-T.Abs(x)));
+
+    /// <summary>log(1 + e), exact to a few units in the last place; LogP1 of .NET loses what 1 + e rounds off.</summary>
+    private static T LogOnePlus<T>(T e) where T : IBinaryFloatingPointIeee754<T>
+    {
+        T sum = T.One + e;
+        return sum == T.One ? e : T.Log(sum) * (e / (sum - T.One));
+    }
 
     public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Wide(this, x, y);
 
