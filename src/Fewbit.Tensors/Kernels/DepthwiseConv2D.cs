@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Fewbit.Tensors.Threading;
@@ -39,7 +40,10 @@ internal static unsafe class DepthwiseConv2D
             return (phase * Height + ky / shape.StrideHeight) * Width + kx / shape.StrideWidth;
         }
 
-        public void Copy(float* plane, float* to)
+        /// <param name="plane">[InHeight, InWidth].</param>
+        /// <param name="readEnd">End of the memory that may be read: copies are wider than rows.</param>
+        /// <param name="to"><see cref="Elements"/> floats.</param>
+        public void Copy(float* plane, float* readEnd, float* to)
         {
             for (int phaseY = 0; phaseY < shape.StrideHeight; phaseY++)
             {
@@ -54,7 +58,7 @@ internal static unsafe class DepthwiseConv2D
                     {
                         int y = row * shape.StrideHeight + phaseY - shape.PadTop;
                         if ((uint)y >= (uint)shape.InHeight) new Span<float>(to, Width).Clear();
-                        else CopyRow(plane + (long)y * shape.InWidth, phaseX - shape.PadLeft, to);
+                        else CopyRow(plane + (long)y * shape.InWidth, phaseX - shape.PadLeft, to, row == Height - 1 ? null : readEnd);
                     }
                 }
             }
@@ -69,15 +73,40 @@ internal static unsafe class DepthwiseConv2D
             return false;
         }
 
-        private void CopyRow(float* row, int x, float* to)
+        /// <summary>Writes Width floats, and zeros over the start of the next row, which comes later, where <paramref name="readEnd"/> is not null.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void CopyRow(float* row, int x, float* to, float* readEnd)
         {
-            int stride = shape.StrideWidth;
+            int stride = shape.StrideWidth, width = Vector<float>.Count;
             int first = x >= 0 ? 0 : Math.Min((-x + stride - 1) / stride, Width);
-            int end = Math.Clamp((shape.InWidth - x + stride - 1) / stride, first, Width);
-            for (int i = 0; i < first; i++) to[i] = 0;
-            if (stride == 1) new ReadOnlySpan<float>(row + x + first, end - first).CopyTo(new Span<float>(to + first, end - first));
-            else for (int i = first; i < end; i++) to[i] = row[x + i * stride];
-            for (int i = end; i < Width; i++) to[i] = 0;
+            int end = Math.Clamp((shape.InWidth - x + stride - 1) / stride, first, Width), i = first;
+            for (int j = 0; j < first; j++) to[j] = 0;
+            if (stride == 1)
+            {
+                float* from = row + x;
+                for (; i + width <= end; i += width) *(Vector<float>*)(to + i) = *(Vector<float>*)(from + i);
+                if (i < end && from + i + width <= readEnd)
+                {
+                    *(Vector<float>*)(to + i) = *(Vector<float>*)(from + i) & Mask(end - i);
+                    i = end;
+                }
+                for (; i < end; i++) to[i] = from[i];
+            }
+            else if (stride == 2 && KernelPaths.Active >= KernelPath.Avx512)
+            {
+                for (; i + 16 <= end && row + x + 2 * i + 32 <= readEnd; i += 16)
+                    Avx512F.PermuteVar16x32x2(Vector512.Load(row + x + 2 * i), Even, Vector512.Load(row + x + 2 * i + 16)).Store(to + i);
+            }
+            for (; i < end; i++) to[i] = row[x + i * stride];
+            for (i = end; i < Width; i++) to[i] = 0;
+        }
+
+        private static Vector512<int> Even => Vector512.Create(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+
+        private static Vector<float> Mask(int count)
+        {
+            ReadOnlySpan<int> ones = [-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            return Vector.AsVectorSingle(new Vector<int>(ones[(16 - count)..]));
         }
     }
 
@@ -111,32 +140,58 @@ internal static unsafe class DepthwiseConv2D
         else Sum(buffers.Padded, kernel, buffers.Offsets, taps, buffers.Sums, span);
     }
 
-    /// <summary>A chunk is one output plane.</summary>
+    /// <summary>A chunk is a few output planes.</summary>
     private readonly struct PlaneJob(Conv2DShape shape, float* x, float* weights, Epilogue epilogue, float* y) : IJob
     {
+        // Lengths that the shape would divide for again at every use.
+        private readonly int _outHeight = shape.OutHeight, _outWidth = shape.OutWidth, _outPlane = shape.OutPlane, _multiplier = shape.GroupOutChannels;
         private readonly Phases _phases = new(shape);
+        private readonly int _planes = Math.Max(1, 4096 / shape.OutPlane);
 
-        public int Chunks => shape.Batch * shape.OutChannels;
+        private int Total => shape.Batch * shape.OutChannels;
+
+        public int Chunks => (Total + _planes - 1) / _planes;
 
         public void Run(int chunk)
         {
-            int image = chunk / shape.OutChannels, channel = chunk % shape.OutChannels;
             Buffers buffers = Buffers.Of(_phases, shape, 0);
-            _phases.Copy(x + ((long)image * shape.InChannels + channel / shape.GroupOutChannels) * shape.InPlane, buffers.Padded);
-            SumTaps(buffers, weights + (long)channel * shape.Taps, shape.Taps, _phases.Span);
-            long at = (long)chunk * shape.OutPlane;
-            Epilogue rest = epilogue;
-            if (rest.RowBias != null) rest.RowBias += channel;
-            for (int row = 0; row < shape.OutHeight; row++)
+            float* readEnd = x + (long)shape.Batch * shape.InChannels * shape.InPlane;
+            int end = Math.Min((chunk + 1) * _planes, Total);
+            for (int plane = chunk * _planes; plane < end; plane++)
             {
-                long start = at + (long)row * shape.OutWidth;
-                Epilogue here = rest;
-                if (here.Residual != null) here.Residual += start;
-                new TileStore(y + start, shape.OutWidth, 1, 0, here).Write(buffers.Sums + (long)row * _phases.Width, 0, 0, 0, 1, shape.OutWidth, isFirst: true, isLast: true);
+                int image = plane / shape.OutChannels, channel = plane % shape.OutChannels;
+                _phases.Copy(x + ((long)image * shape.InChannels + channel / _multiplier) * shape.InPlane, readEnd, buffers.Padded);
+                SumTaps(buffers, weights + (long)channel * shape.Taps, shape.Taps, _phases.Span);
+                Write(buffers.Sums, plane, channel);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Write(float* sums, int plane, int channel)
+        {
+            float bias = epilogue.RowBias == null ? 0 : epilogue.RowBias[channel];
+            float* to = y + (long)plane * _outPlane;
+            float* residual = epilogue.Residual == null ? null : epilogue.Residual + (long)plane * _outPlane;
+            Activation activation = epilogue.Activation;
+            int width = Vector<float>.Count;
+            for (int row = 0; row < _outHeight; row++, sums += _phases.Width, to += _outWidth)
+            {
+                // The last vector of a row runs over the next one, which is written after it; not where a residual may still be read there.
+                bool mayOverrun = residual == null && (_outHeight - 1 - row) * _outWidth >= width;
+                int stop = mayOverrun ? _outWidth : _outWidth - width + 1, i = 0;
+                for (; i < stop; i += width)
+                {
+                    Vector<float> sum = *(Vector<float>*)(sums + i) + new Vector<float>(bias);
+                    if (residual != null) sum += *(Vector<float>*)(residual + i);
+                    *(Vector<float>*)(to + i) = activation.Apply(sum);
+                }
+                for (; i < _outWidth; i++) to[i] = activation.Apply(sums[i] + bias + (residual == null ? 0 : residual[i]));
+                if (residual != null) residual += _outWidth;
             }
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Sum(float* padded, float* kernel, int* offsets, int taps, float* sums, int span)
     {
         int width = Vector<float>.Count;
@@ -157,10 +212,11 @@ internal static unsafe class DepthwiseConv2D
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Sum512(float* padded, float* kernel, int* offsets, int taps, float* sums, int span)
     {
         int i = 0;
-        for (; i + 64 <= span; i += 64)
+        for (; i + 16 < span; i += 64)
         {
             Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
             for (int tap = 0; tap < taps; tap++)

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Fewbit.Tensors.Threading;
 
 namespace Fewbit.Tensors.Kernels;
@@ -64,6 +65,7 @@ internal static unsafe class Gemv
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static float Dot(float* x, float* y, int count)
     {
         int i = 0, width = Vector<float>.Count;
@@ -81,6 +83,7 @@ internal static unsafe class Gemv
         return sum;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddScaled(float factor, float* x, float* sums, int count)
     {
         int i = 0, width = Vector<float>.Count;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Fewbit.Tensors.Kernels;
@@ -22,6 +23,7 @@ internal readonly unsafe struct ImagePanels(Conv2DShape shape, uint fill)
     /// <param name="end">Row after the last.</param>
     /// <param name="to">The panel.</param>
     /// <param name="width">Columns of the panel, a multiple of 4.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Pack(uint* image, uint* readEnd, int pixel, int start, int end, uint* to, int width)
     {
         int count = Math.Min(width, shape.OutPlane - pixel);
@@ -57,6 +59,7 @@ internal readonly unsafe struct ImagePanels(Conv2DShape shape, uint fill)
         return total;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void CopyRow(uint* row, int x, uint* to, int length, uint* readEnd, uint* writeEnd)
     {
         int left = Math.Clamp(-x, 0, length), right = Math.Clamp(x + length - shape.InWidth, 0, length - left);

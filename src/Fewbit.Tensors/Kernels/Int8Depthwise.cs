@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Fewbit.Tensors.Threading;
 
 namespace Fewbit.Tensors.Kernels;
@@ -34,7 +35,7 @@ internal static unsafe class Int8Depthwise
             int image = chunk / shape.OutChannels, channel = chunk % shape.OutChannels;
             DepthwiseConv2D.Buffers buffers = DepthwiseConv2D.Buffers.Of(_phases, shape, shape.InPlane);
             ToFloats(x + ((long)image * shape.InChannels + channel / shape.GroupOutChannels) * shape.InPlane, shape.InPlane, buffers.Extra);
-            _phases.Copy(buffers.Extra, buffers.Padded);
+            _phases.Copy(buffers.Extra, buffers.Extra + shape.InPlane, buffers.Padded);
             DepthwiseConv2D.SumTaps(buffers, weights + (long)channel * shape.Taps, shape.Taps, _phases.Span);
             ToInts(buffers.Sums, _phases.Span);
             var write = new Requantizer(target);
@@ -46,6 +47,7 @@ internal static unsafe class Int8Depthwise
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void ToFloats(byte* from, int count, float* to)
         {
             int i = 0, width = Vector<byte>.Count;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -11,6 +12,7 @@ internal static unsafe class Interleave
     /// <param name="count">Pixels of a plane.</param>
     /// <param name="flip">Xor-ed with each word: 0x80808080 turns signed codes into unsigned ones.</param>
     /// <param name="to">Words, one a pixel.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Planes(byte* plane, int channels, int count, uint flip, uint* to)
     {
         int i = 0;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Fewbit.Tensors.Threading;
 
 namespace Fewbit.Tensors.Kernels;
@@ -114,6 +115,7 @@ internal readonly unsafe struct PackJob(PackedMatrix packed, float* source, int 
 internal static unsafe class Panels
 {
     /// <summary>The panel is the transpose of count rows of the source.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void PackRows(float* source, int stride, int count, int length, int width, float* to)
     {
         if (count < width) new Span<float>(to, length * width).Clear();
@@ -138,6 +140,7 @@ internal static unsafe class Panels
     }
 
     /// <summary>Each row of the panel is a piece of a row of the source.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void PackColumns(float* source, int stride, int count, int length, int width, float* to)
     {
         for (int p = 0; p < length; p++, source += stride, to += width)

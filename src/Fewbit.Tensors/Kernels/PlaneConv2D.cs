@@ -60,6 +60,7 @@ internal static unsafe class PlaneConv2D
         private readonly Conv2DShape _flat = shape.Flattened();
         private readonly DepthwiseConv2D.Phases _phases = new(shape.Flattened());
         private readonly long _groupFloats = Conv2D.GroupFloats(shape);
+        private readonly int _outWidth = shape.Flattened().OutWidth;
 
         public int Channels => shape.GroupInChannels;
 
@@ -79,15 +80,14 @@ internal static unsafe class PlaneConv2D
 
         public void Copy(int image, float* to, int firstChannel, int endChannel)
         {
-            for (int c = firstChannel; c < endChannel; c++) _phases.Copy(Plane(image) + (long)c * shape.InPlane, to + (long)c * _phases.Elements);
+            for (int c = firstChannel; c < endChannel; c++) _phases.Copy(Plane(image) + (long)c * shape.InPlane, End, to + (long)c * _phases.Elements);
         }
 
         /// <summary>The last columns of a 1x1 convolution, packed: reading them in place would read past the end of the tensor.</summary>
         public void CopyTail(int image, float* to)
         {
             int tile = Tiles - 1;
-            float* end = x + (long)shape.Batch * shape.InChannels * shape.InPlane;
-            new ImagePanels(_flat, 0).Pack((uint*)Plane(image), (uint*)end, tile * kernel.Columns, 0, shape.Inner, (uint*)to, kernel.Columns);
+            new ImagePanels(_flat, 0).Pack((uint*)Plane(image), (uint*)End, tile * kernel.Columns, 0, shape.Inner, (uint*)to, kernel.Columns);
         }
 
         public void Multiply(int image, float* copy, int firstRow, int endRow, int firstTile, int endTile)
@@ -119,15 +119,15 @@ internal static unsafe class PlaneConv2D
         /// <summary>Writes the columns that are pixels; the others lie behind the ends of rows.</summary>
         private void Store(in TileStore store, float* sums, int row, int rows, int first)
         {
-            int end = Math.Min(first + kernel.Columns, _phases.Span);
-            for (int column = first; column < end;)
+            int end = Math.Min(first + kernel.Columns, _phases.Span), oy = first / _phases.Width, ox = first % _phases.Width;
+            for (int column = first; column < end; column += _phases.Width - ox, oy++, ox = 0)
             {
-                int oy = column / _phases.Width, ox = column % _phases.Width;
-                int length = Math.Min(_flat.OutWidth - ox, end - column);
-                if (length > 0) store.Write(sums + column - first, kernel.Columns, row, oy * _flat.OutWidth + ox, rows, length, isFirst: true, isLast: true);
-                column += length > 0 ? length : _phases.Width - ox;
+                int length = Math.Min(_outWidth - ox, end - column);
+                if (length > 0) store.Write(sums + column - first, kernel.Columns, row, oy * _outWidth + ox, rows, length, isFirst: true, isLast: true);
             }
         }
+
+        private float* End => x + (long)shape.Batch * shape.InChannels * shape.InPlane;
 
         private float* Plane(int image) => x + (long)image * shape.GroupInChannels * shape.InPlane;
     }

@@ -87,6 +87,7 @@ internal readonly unsafe struct Requantizer(in Requantization target)
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Codes(int* sums, int count, int offset, int* offsets, float scale, float* scales, byte* to)
     {
         int i = 0;

@@ -40,6 +40,7 @@ internal readonly unsafe struct TileStore(float* c, int stride, float alpha, flo
         for (; i < columns; i++) to[i] = to[i] * keep + tile[i] * alpha;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Finish(float* tile, float* to, long at, int row, int column, int columns, float keep)
     {
         float bias = epilogue.RowBias == null ? 0 : epilogue.RowBias[row];

@@ -60,6 +60,46 @@ public sealed unsafe class Conv2DTests
         }
     });
 
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Backward_EveryPath_EqualsReference(string name) => Paths.Each(path =>
+    {
+        Conv2DShape shape = ShapeList[name];
+        int inputs = shape.Batch * shape.InChannels * shape.InPlane, outputs = shape.Batch * shape.OutChannels * shape.OutPlane, weights = shape.OutChannels * shape.Inner;
+        using var x = Numbers.Floats(inputs, 1);
+        using var w = Numbers.Floats(weights, 2);
+        using var dy = Numbers.Floats(outputs, 3);
+        using var dx = new NativeBuffer<float>(inputs);
+        using var expectedDx = new NativeBuffer<float>(inputs);
+        using var dw = new NativeBuffer<float>(weights);
+        using var expectedDw = new NativeBuffer<float>(weights);
+        using var scratchX = new NativeBuffer<byte>(Conv2DBackwardData.ScratchBytes(shape));
+        using var scratchW = new NativeBuffer<byte>(Conv2DBackwardWeights.ScratchBytes(shape));
+        Conv2DBackwardData.Run(shape, dy.Pointer, w.Pointer, default, dx.Pointer, scratchX.Pointer);
+        Conv2DBackwardData.Reference(shape, dy.Pointer, w.Pointer, expectedDx.Pointer);
+        Assert.True(Numbers.RelativeError(dx.Span, expectedDx.Span) < Tolerance, $"{path}, data");
+        Conv2DBackwardWeights.Run(shape, x.Pointer, dy.Pointer, dw.Pointer, scratchW.Pointer);
+        Conv2DBackwardWeights.Reference(shape, x.Pointer, dy.Pointer, expectedDw.Pointer);
+        Assert.True(Numbers.RelativeError(dw.Span, expectedDw.Span) < Tolerance, $"{path}, weights");
+    });
+
+    [Fact]
+    public void BackwardData_TransposedConvolution_AddsBiasAndActivationEverywhere() => Paths.Each(path =>
+    {
+        // Kernel 1 at stride 2: three of four phases see no tap, and hold the bias alone.
+        Conv2DShape shape = Conv2DShape.Square(1, 3, 5, 4, 1, stride: 2);
+        using var dy = Numbers.Floats(4 * 9, 1);
+        using var w = Numbers.Floats(12, 2);
+        using var bias = NativeBuffer<float>.Of(3, i => i - 1);
+        using var dx = new NativeBuffer<float>(75);
+        using var expected = new NativeBuffer<float>(75);
+        using var scratch = new NativeBuffer<byte>(Conv2DBackwardData.ScratchBytes(shape));
+        Conv2DBackwardData.Run(shape, dy.Pointer, w.Pointer, new Epilogue { RowBias = bias.Pointer, Activation = Activation.Relu }, dx.Pointer, scratch.Pointer);
+        Conv2DBackwardData.Reference(shape, dy.Pointer, w.Pointer, expected.Pointer);
+        for (int i = 0; i < 75; i++) expected.Pointer[i] = MathF.Max(0, expected.Pointer[i] + bias.Pointer[i / 25]);
+        Assert.True(Numbers.RelativeError(dx.Span, expected.Span) < Tolerance, $"{path}");
+    });
+
     [Fact]
     public void Run_OneOrManyThreads_GivesTheSameBytes()
     {
