@@ -21,6 +21,7 @@ internal sealed record ConvBackwardData(WindowAttributes Window, long Groups) : 
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.OutputShape(0), context.InputShape(1));
         return context.InputType(0) switch
         {
+            ElementType.Float32 when PlanarConvBackwardDataKernel.Fits(shape) => new PlanarConvBackwardDataKernel(shape.ToPlanar(), hasBias: false),
             ElementType.Float32 => new Kernel<float>(shape),
             ElementType.Float64 => new Kernel<double>(shape),
             ElementType other => context.Node.NoKernel(other),
@@ -64,6 +65,7 @@ internal sealed record ConvBackwardWeights(WindowAttributes Window, long Groups)
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.InputShape(0), context.OutputShape(0));
         return context.InputType(0) switch
         {
+            ElementType.Float32 when PlanarConvBackwardDataKernel.Fits(shape) => new PlanarConvBackwardWeightsKernel(shape.ToPlanar()),
             ElementType.Float32 => new Kernel<float>(shape),
             ElementType.Float64 => new Kernel<double>(shape),
             ElementType other => context.Node.NoKernel(other),

@@ -50,6 +50,7 @@ internal sealed record ConvTranspose(WindowAttributes Window, long Groups, long[
         ConvGeometry shape = Geometry(context.Node, context.InputShape(0), context.InputShape(1));
         return context.InputType(0) switch
         {
+            ElementType.Float32 when PlanarConvBackwardDataKernel.Fits(shape) => new PlanarConvBackwardDataKernel(shape.ToPlanar(), hasBias: true),
             ElementType.Float32 => new Kernel<float>(shape),
             ElementType.Float64 => new Kernel<double>(shape),
             ElementType other => context.Node.NoKernel(other),
