@@ -1,0 +1,24 @@
+namespace Fewbit.Graphs.Passes;
+
+/// <summary>Sequences of passes for a purpose.</summary>
+public static class Passes
+{
+    /// <summary>A copy of the graph as a float run wants it: nothing dead, constants and batch normalization folded, activations fused.</summary>
+    /// <returns>The copy; <paramref name="graph"/> stays as it is. Inputs and outputs keep their names.</returns>
+    public static Graph ForExecution(Graph graph)
+    {
+        Graph copy = graph.Clone();
+        Inference.Infer(copy);
+        Run(copy, new FoldConstants(), new RemoveDeadNodes(), new FoldBatchNorm(), new ReplaceReduceMean(), new FuseActivation(), new RemoveDeadNodes());
+        return copy;
+    }
+
+    /// <summary>Runs passes on a graph, one after the other.</summary>
+    /// <returns>Their reports, in that order.</returns>
+    public static IReadOnlyList<PassReport> Run(Graph graph, params ReadOnlySpan<IPass> passes)
+    {
+        var reports = new List<PassReport>(passes.Length);
+        foreach (IPass pass in passes) reports.Add(pass.Run(graph));
+        return reports;
+    }
+}

@@ -1,0 +1,61 @@
+using Fewbit.Graphs.Execution;
+using Fewbit.Graphs.Passes;
+using Fewbit.Graphs.Tests.Operators;
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs.Tests.Passes;
+
+public sealed class FuseActivationTests
+{
+    [Theory]
+    [InlineData("Relu")]
+    [InlineData("LeakyRelu")]
+    [InlineData("Clip")]
+    [InlineData("")]
+    public void Run_ResidualBlock_BecomesFusedConvolutions(string activation)
+    {
+        var graph = new Graph(opset: 13);
+        Value x = graph.AddInput("x", ElementType.Float32, ["N", 4, 6, 6]);
+        Value y = Activate(Conv(Activate(Conv(x, 1), activation), 2) + x, activation);
+        graph.AddOutput(y);
+        string name = y.Name;
+        Tensor before = Run(graph);
+        Graph fused = Fewbit.Graphs.Passes.Passes.ForExecution(graph);
+        Assert.Equal(activation.Length == 0 ? ["Conv", "FusedConv"] : ["FusedConv", "FusedConv"], fused.Nodes.Select(node => node.OpType));
+        Assert.Equal(name, fused.Outputs[0].Name);
+        OneNode.AssertClose(Array.ConvertAll(before.Span<float>().ToArray(), value => (double)value), Run(fused));
+    }
+
+    [Fact]
+    public void Run_SumOfTwoConvolutions_FusesTheLater()
+    {
+        var graph = new Graph(opset: 13);
+        Value x = graph.AddInput("x", ElementType.Float32, ["N", 4, 6, 6]);
+        graph.AddOutput(Conv(x, 1) + Conv(x, 2));
+        Tensor before = Run(graph);
+        Assert.Single(new FuseActivation().Run(graph).Changes);
+        Assert.Equal(["Conv", "FusedConv"], graph.Nodes.Select(node => node.OpType));
+        OneNode.AssertClose(Array.ConvertAll(before.Span<float>().ToArray(), value => (double)value), Run(graph));
+    }
+
+    [Fact]
+    public void Run_BroadcastAddend_IsNotTakenAsResidual()
+    {
+        var graph = new Graph(opset: 13);
+        Value x = graph.AddInput("x", ElementType.Float32, ["N", 4, 6, 6]);
+        graph.AddOutput(Conv(x, 1) + graph.AddInput("r", ElementType.Float32, [1, 4, 1, 1]));
+        Assert.False(new FuseActivation().Run(graph).HasChanged);
+    }
+
+    private static Value Conv(Value x, int seed) => x.Apply("Conv", new Attributes { { "pads", new long[] { 1, 1, 1, 1 } } },
+        x.Graph.AddConstant("w", OneNode.Numbers(seed, 4, 4, 3, 3)), x.Graph.AddConstant("b", OneNode.Numbers(seed + 10, 4)));
+
+    private static Value Activate(Value x, string activation) => activation switch
+    {
+        "" => x,
+        "Clip" => x.Apply("Clip", x.Scalar(-0.25), x.Scalar(0.75)),
+        _ => x.Apply(activation),
+    };
+
+    private static Tensor Run(Graph graph) => new Interpreter().Run(graph, new Dictionary<string, Tensor> { ["x"] = OneNode.Numbers(9, 2, 4, 6, 6) })[0];
+}
