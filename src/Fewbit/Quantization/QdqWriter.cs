@@ -27,8 +27,18 @@ internal sealed class QdqWriter(Graph graph, Placement placement, ActivationPara
         foreach (Node node in graph.Nodes.Where(placement.Selected.Contains).ToArray()) WriteWeight(node);
         foreach (Value value in placement.Quantized) WriteQuantizer(value, readers[value]);
         foreach (Node clip in placement.MergedInto.Keys) graph.Remove(clip);
+        RemoveUnreadDequantizers();
         graph.Sort();
         graph.RemoveUnusedValues();
+    }
+
+    /// <summary>Where a Pad took the codes, nothing reads the real numbers; a runtime would compute them all the same.</summary>
+    private void RemoveUnreadDequantizers()
+    {
+        foreach ((_, Value real) in _written.Values)
+        {
+            if (real.Uses.Count == 0 && !real.IsOutput) graph.Remove(real.Producer!);
+        }
     }
 
     /// <summary>Who reads the dequantized value: every reader of an integer result, else only the integer nodes.</summary>
