@@ -18,6 +18,7 @@ internal sealed class CalibratedModel
         (_original, Prepared, _options) = (original, prepared, options);
         Placement placement = Place(prepared, options, new Dictionary<string, RangeEstimator>());
         ModelCheck.CheckPlacement(prepared, placement);
+        foreach (Node node in placement.Selected) WeightQuantizer.CheckFinite(node);
         _calibrator = new(prepared, Observed(prepared, placement), options.EffectiveActivationRange);
     }
 

@@ -19,7 +19,6 @@ internal sealed class QdqWriter(Graph graph, Placement placement, ActivationPara
     public IReadOnlyList<WeightReport> Weights => _weightReports;
 
     /// <summary>Rewrites the graph.</summary>
-    /// <exception cref="InvalidDataException">A weight is NaN or infinite.</exception>
     public void Write()
     {
         // Who reads what is asked before anything is rewritten.

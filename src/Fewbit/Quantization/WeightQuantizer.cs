@@ -26,11 +26,8 @@ internal static class WeightQuantizer
     /// <param name="inputScale">Scale of the node's other operand.</param>
     /// <param name="format">Codes: signed is symmetric, unsigned affine.</param>
     /// <param name="rule">How the range of a channel is chosen.</param>
-    /// <exception cref="InvalidDataException">A weight or bias is NaN or infinite.</exception>
     public static QuantizedWeight Quantize(Node node, Value weight, Tensor? bias, float inputScale, IntegerFormat format, RangeRule rule)
     {
-        CheckFinite(node, weight.Name, weight.Constant!);
-        if (bias is not null) CheckFinite(node, node.Input(2)!.Name, bias);
         int axis = OperatorRules.ChannelAxis(node);
         Tensor values = weight.Constant!;
         int channels = (int)values.Shape[axis];
@@ -141,6 +138,12 @@ internal static class WeightQuantizer
 
     private static (int First, int Second) Insert((int First, int Second) pair, int code) =>
         code > pair.First ? (code, pair.First) : code > pair.Second ? (pair.First, code) : pair;
+
+    /// <exception cref="InvalidDataException">A weight or bias of the node is NaN or infinite.</exception>
+    public static void CheckFinite(Node node)
+    {
+        foreach (Value input in node.Inputs.OfType<Value>().Where(input => input.Constant is { Type: ElementType.Float32 })) CheckFinite(node, input.Name, input.Constant!);
+    }
 
     private static void CheckFinite(Node node, string name, Tensor tensor)
     {

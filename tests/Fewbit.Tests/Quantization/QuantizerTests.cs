@@ -19,7 +19,7 @@ public sealed class QuantizerTests
 
     [Fact]
     public void RunAsync_QuantizedModel_IsRefused() =>
-        Assert.StartsWith("the model is quantized already (QuantizeLinear 'input_quantize' and ", Refusal(SmallGraphs.Quantize(TwoLayers()).Model), StringComparison.Ordinal);
+        Assert.Matches("^the model is quantized already \\(\\w+Linear '.*' and \\d+ more\\); give the float model", Refusal(SmallGraphs.Quantize(TwoLayers()).Model));
 
     [Fact]
     public void RunAsync_NothingToQuantize_SaysSo()

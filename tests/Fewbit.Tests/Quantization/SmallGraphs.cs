@@ -53,7 +53,7 @@ internal static class SmallGraphs
         input => Random(new Shape([.. input.Shape!.Select(dim => dim.IsKnown ? dim.Length : count)]), seed), StringComparer.Ordinal);
 
     public static QuantizationResult Quantize(Graph graph, QuantizationOptions? options = null) =>
-        Quantizer.For(graph).Calibrate(Enumerable.Range(0, 4).Select(seed => Batch(graph, seed))).RunAsync(options).GetAwaiter().GetResult();
+        Quantizer.For(graph).Calibrate(Enumerable.Range(0, 16).Select(seed => Batch(graph, seed, 4))).RunAsync(options).GetAwaiter().GetResult();
 
     public static NodeReport Node(this QuantizationResult result, string name) => result.Report.Nodes.Single(node => node.Name == name);
 

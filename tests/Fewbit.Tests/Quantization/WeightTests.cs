@@ -37,7 +37,7 @@ public sealed class WeightTests
     [Fact]
     public void Quantize_BiasBeyond32Bits_EnlargesThatChannelsScaleOnly()
     {
-        QuantizedWeight quantized = Quantize(Tensor.From<float>([1e-6f, 1e-6f, 1, 1], [2, 2, 1, 1]), Tensor.From(1000f, 1000f), inputScale: 1e-4f);
+        QuantizedWeight quantized = Quantize(Tensor.From<float>([1e-6f, 1e-6f, 1, 1], [2, 2, 1, 1]), Tensor.From(1000f, 1f), inputScale: 1e-4f);
         Assert.Equal([0], quantized.Report.WidenedChannels);
         int[] codes = quantized.Bias!.Span<int>().ToArray();
         Assert.InRange(codes[0], 1 << 29, 1 << 30);
