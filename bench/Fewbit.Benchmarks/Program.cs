@@ -1,3 +1,14 @@
 using BenchmarkDotNet.Running;
+using Fewbit.Benchmarks;
+using Fewbit.Benchmarks.Results;
 
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+// Programs that print a table of ratios by themselves; everything else is BenchmarkDotNet's.
+var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
+{
+    ["int8-results"] = Int8Results.Run,
+    ["speed-results"] = SpeedResults.Run,
+    ["reconstruction-step"] = ReconstructionStep.Run,
+};
+
+if (args.Length > 0 && programs.TryGetValue(args[0], out Action? program)) program();
+else BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);

@@ -1,0 +1,57 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Fewbit.OnnxRuntime;
+using Fewbit.Tensors.Kernels;
+
+namespace Fewbit.Benchmarks.Results;
+
+/// <summary>What a result page must say of the machine, and where its data and oracle are.</summary>
+internal static class Machine
+{
+    /// <summary>The folder of real data: FEWBIT_DATA, else shared/data beside the repository.</summary>
+    public static string DataRoot { get; } = Environment.GetEnvironmentVariable("FEWBIT_DATA") is { Length: > 0 } named
+        ? named : Path.GetFullPath(Path.Combine(Repository, "../shared/data"));
+
+    public static string Data(string relativePath) => Path.Combine(DataRoot, relativePath);
+
+    public static OnnxRuntimeLibrary Runtime { get; } = OnnxRuntimeLibrary.Open();
+
+    /// <summary>Writes a page under docs/results.</summary>
+    public static void WritePage(string name, string text)
+    {
+        string path = Path.Combine(Repository, "docs", "results", name);
+        File.WriteAllText(path, text);
+        Console.WriteLine($"wrote {path}");
+    }
+
+    public static string Description
+    {
+        get
+        {
+            string[] facts = OperatingSystem.IsLinux() ? File.ReadAllLines("/proc/cpuinfo") : [];
+            string Fact(string name) => facts.FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "?";
+            string zen = (Fact("cpu family"), Fact("model name")) switch
+            {
+                ("25", _) => " (Zen 4)",
+                ("26", _) => " (Zen 5)",
+                _ => "",
+            };
+            return $"{Fact("model name")}, family {Fact("cpu family")}, model {Fact("model\t")}{zen}, {Environment.ProcessorCount} cores; kernels: {KernelPaths.Active}; ONNX Runtime {Runtime.Version}; .NET {Environment.Version}";
+        }
+    }
+
+    /// <summary>Peak resident set since <see cref="ResetPeak"/>, in MB; NaN where the system does not tell.</summary>
+    public static double PeakMegabytes => OperatingSystem.IsLinux()
+        ? double.Parse(File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024
+        : double.NaN;
+
+    public static void ResetPeak()
+    {
+        GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        if (OperatingSystem.IsLinux()) File.WriteAllText("/proc/self/clear_refs", "5");
+    }
+
+    private static string Repository => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "../../.."));
+
+    private static string ThisFile([CallerFilePath] string path = "") => path;
+}
