@@ -68,7 +68,6 @@ public static partial class OnnxFile
     {
         if (message.Contains("nesting", StringComparison.Ordinal)) return "nests graphs or types too deeply, expected at most 100 levels of messages";
         if (looksLikeModel && message.Contains("ended unexpectedly", StringComparison.Ordinal)) return "is truncated: the file ends in the middle of a field";
-        if (looksLikeModel && message.Contains("UTF-8", StringComparison.Ordinal)) return "is damaged: a name is not valid UTF-8";
         return looksLikeModel ? $"is a damaged ONNX model ({message})" : $"is not an ONNX model ({message})";
     }
 

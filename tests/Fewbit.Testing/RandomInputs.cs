@@ -6,14 +6,16 @@ namespace Fewbit.Testing;
 /// <summary>Seeded tensors for the inputs of a model.</summary>
 public static class RandomInputs
 {
-    /// <summary>One tensor for each input that has no default: real numbers in [-2, 2], integers in [0, 100).</summary>
+    /// <summary>One tensor for each input: real numbers in [low, high], integers in [0, 100).</summary>
     /// <param name="inputs">The model's inputs.</param>
     /// <param name="seed">Seed of the elements.</param>
     /// <param name="length">Length of every dimension that is no number, by the input's name and the dimension's number.</param>
-    public static Dictionary<string, Tensor> For(IEnumerable<ValueInfo> inputs, int seed, Func<string, int, long> length)
+    /// <param name="low">Least real number.</param>
+    /// <param name="high">Largest real number.</param>
+    public static Dictionary<string, Tensor> For(IEnumerable<ValueInfo> inputs, int seed, Func<string, int, long> length, float low = -2, float high = 2)
     {
         var random = new Random(seed);
-        return inputs.ToDictionary(input => input.Name, input => Fill(Tensor.Allocate(input.Type, ShapeOf(input, length)), random), StringComparer.Ordinal);
+        return inputs.ToDictionary(input => input.Name, input => Fill(Tensor.Allocate(input.Type, ShapeOf(input, length)), random, low, high), StringComparer.Ordinal);
     }
 
     private static Shape ShapeOf(ValueInfo input, Func<string, int, long> length)
@@ -24,12 +26,12 @@ public static class RandomInputs
         return new(dims);
     }
 
-    private static Tensor Fill(Tensor tensor, Random random)
+    private static Tensor Fill(Tensor tensor, Random random, float low, float high)
     {
         switch (tensor.Type)
         {
             case ElementType.Float32:
-                foreach (ref float value in tensor.Span<float>()) value = random.NextSingle() * 4 - 2;
+                foreach (ref float value in tensor.Span<float>()) value = low + random.NextSingle() * (high - low);
                 break;
             case ElementType.Int64:
                 foreach (ref long value in tensor.Span<long>()) value = random.Next(100);

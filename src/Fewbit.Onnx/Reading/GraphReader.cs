@@ -81,6 +81,7 @@ internal sealed class GraphReader(TensorReader tensors, Graph graph, GraphReader
     private void ReadNode(NodeProto node)
     {
         string domain = ModelReader.DomainName(node.Domain), what = Named(node);
+        CheckText(node.Name, "node");
         if (node.OpType.Length == 0) throw new InvalidDataException($"node '{node.Name}' states no operator");
         Value?[] inputs = [.. node.Input.Select(name => name.Length == 0 ? null : Find(name)
             ?? throw new InvalidDataException($"{what}: reads '{name}', which is no input, initializer or output of a node"))];
@@ -125,11 +126,18 @@ internal sealed class GraphReader(TensorReader tensors, Graph graph, GraphReader
     private Value Declare(string name, string what)
     {
         if (name.Length == 0) throw new InvalidDataException($"{what} of graph '{graph.Name}' has no name");
+        CheckText(name, "value");
         if (_values.ContainsKey(name)) throw new InvalidDataException($"'{name}' is {what}, but the graph has a value of that name already");
         // A body may hide a name of the graphs around it; here names are unique among them all.
         Value value = graph.AddValue(graph.UniqueName(name));
         _values.Add(name, value);
         return value;
+    }
+
+    /// <summary>The protobuf reader puts U+FFFD in the place of bytes that are not UTF-8, so that two names could become one.</summary>
+    private static void CheckText(string name, string what)
+    {
+        if (name.Contains('\uFFFD', StringComparison.Ordinal)) throw new InvalidDataException($"the name of {what} '{name}' is not valid UTF-8");
     }
 
     private Value? Find(string name) => _values.GetValueOrDefault(name) ?? outer?.Find(name);
