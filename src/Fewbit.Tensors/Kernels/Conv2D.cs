@@ -31,8 +31,11 @@ internal static unsafe class Conv2D
         if (shape.IsEmpty || shape.IsDepthwise) return 0;
         FloatKernel kernel = FloatKernel.Active;
         if (PlaneConv2D.Fits(shape, kernel)) return PlaneConv2D.ScratchBytes(shape);
-        return IsStaged(shape, kernel) ? PackedMatrix.Bytes(PackedMatrix.Side.Right, shape.OutPlane, shape.Inner) : 0;
+        return PackedScratchBytes(shape, kernel);
     }
+
+    internal static long PackedScratchBytes(in Conv2DShape shape, FloatKernel kernel) =>
+        IsStaged(shape, kernel) ? PackedMatrix.Bytes(PackedMatrix.Side.Right, shape.OutPlane, shape.Inner) : 0;
 
     /// <summary>y = epilogue(conv(x, w)). The epilogue's row bias is the bias [M]; its residual has the shape of y.</summary>
     /// <param name="shape">The convolution.</param>
@@ -55,9 +58,15 @@ internal static unsafe class Conv2D
             PlaneConv2D.Run(shape, x, packedWeights, epilogue, y, (float*)scratch, kernel);
             return;
         }
+        RunPacked(shape, x, packedWeights, epilogue, y, (float*)scratch, kernel);
+    }
+
+    /// <summary>The route that packs panels from the image.</summary>
+    internal static void RunPacked(in Conv2DShape shape, float* x, float* packedWeights, in Epilogue epilogue, float* y, float* scratch, FloatKernel kernel)
+    {
         if (IsStaged(shape, kernel))
         {
-            RunStaged(shape, x, packedWeights, epilogue, y, (float*)scratch, kernel);
+            RunStaged(shape, x, packedWeights, epilogue, y, scratch, kernel);
             return;
         }
         var job = new ColumnsJob(shape, x, packedWeights, epilogue, y, kernel);

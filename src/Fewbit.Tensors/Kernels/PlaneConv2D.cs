@@ -13,13 +13,13 @@ internal static unsafe class PlaneConv2D
     private const int ChannelsPerCopy = 8;
     private const int Slack = 64; // vectors read past the end of the last plane
 
-    /// <summary>Whether the wasted columns cost less than packing would: measured, packing a row of a panel costs about 13 steps and 5 for each run of pixels, of the 2 M of the product, and a fifth of the time goes to partial sums.</summary>
+    /// <summary>Whether the wasted columns cost less than packing would: measured, packing a row of a panel costs about 13 steps and 5 for each run of pixels, of the 2 M of the product, and two fifths more go to partial sums and copies.</summary>
     public static bool Fits(in Conv2DShape shape, FloatKernel kernel)
     {
         if (shape.IsPointwise) return true;
         var phases = new DepthwiseConv2D.Phases(shape);
         double direct = PackedMatrix.PanelCount(phases.Span, kernel.Columns);
-        double packed = PackedMatrix.PanelCount(shape.OutPlane, kernel.Columns) * (1.2 + (13.0 + 5.0 * kernel.Columns / shape.OutWidth) / (2 * shape.GroupOutChannels));
+        double packed = PackedMatrix.PanelCount(shape.OutPlane, kernel.Columns) * (1.4 + (13.0 + 5.0 * kernel.Columns / shape.OutWidth) / (2 * shape.GroupOutChannels));
         return direct <= packed;
     }
 
