@@ -1,0 +1,28 @@
+using Fewbit.Cli.Console;
+using Fewbit.Data;
+
+namespace Fewbit.Cli.Judging;
+
+/// <summary>Which samples calibrate and which judge: never the same.</summary>
+/// <param name="Calibration">Samples that ranges are estimated on.</param>
+/// <param name="Judging">Samples that the result is judged on.</param>
+/// <param name="Remark">What a person must know about the choice; null where nothing.</param>
+internal sealed record DataPlan(DataSet Calibration, DataSet Judging, string? Remark)
+{
+    /// <summary>Opens one or two data sets; of a single one a seeded fifth is held out for judging.</summary>
+    /// <param name="settings">How data are read.</param>
+    /// <param name="calibration">Path of the calibration data; null where only judging data are given.</param>
+    /// <param name="data">Path of the judging data; null where only calibration data are given.</param>
+    /// <param name="samples">Samples to calibrate on, at most.</param>
+    /// <param name="seed">Seed of split and draw.</param>
+    public static DataPlan Open(DataSettings settings, string? calibration, string? data, int samples, long seed)
+    {
+        if ((calibration ?? data) is not { } first) throw new UsageException("no data are given: --calibration DIR|FILE names them (a fifth is held out for judging), --data DIR|FILE others for judging");
+        bool isOne = calibration is null || data is null || Path.GetFullPath(calibration) == Path.GetFullPath(data);
+        if (!isOne) return new(SampleSelection.Draw(NotEmpty(settings.Open(first), first), samples, seed), NotEmpty(settings.Open(data!), data!), null);
+        (DataSet kept, DataSet heldOut) = SampleSelection.Split(NotEmpty(settings.Open(first), first), seed);
+        return new(SampleSelection.Draw(kept, samples, seed), heldOut, $"{Words.Plural(heldOut.Count, "sample")} of {first} (a fifth, drawn with seed {seed}) {(heldOut.Count == 1 ? "is" : "are")} held out for judging; --data names others");
+    }
+
+    private static DataSet NotEmpty(DataSet data, string path) => data.Count > 0 ? data : throw new InvalidDataException($"{path}: holds no samples");
+}

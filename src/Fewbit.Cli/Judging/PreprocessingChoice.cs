@@ -1,0 +1,43 @@
+using Fewbit.Cli.Console;
+using Fewbit.Cli.Inspection;
+using Fewbit.Data;
+using Fewbit.Graphs;
+
+namespace Fewbit.Cli.Judging;
+
+/// <summary>The preprocessing that is used, and why.</summary>
+/// <param name="Settings">Null where the data are arrays, which are taken as they are.</param>
+/// <param name="Reason">Where it comes from, for people.</param>
+/// <param name="IsGuess">True where nothing but the model's confidence speaks for it.</param>
+internal sealed record PreprocessingChoice(Preprocessing? Settings, string Reason, bool IsGuess = false)
+{
+    /// <summary>Samples that presets are tried on.</summary>
+    public const int TrialSamples = 128;
+
+    /// <summary>The form of tables.</summary>
+    public override string ToString() => Settings is null ? Reason : $"{Settings.Name}, {Reason}";
+
+    /// <summary>Takes what is named, else what the model's metadata state, else the preset that does best on a few pictures.</summary>
+    /// <param name="settings">What the user named.</param>
+    /// <param name="graph">The model, for its metadata.</param>
+    /// <param name="model">Runs it.</param>
+    /// <param name="few">Pictures to try presets on.</param>
+    /// <param name="output">For progress.</param>
+    /// <param name="cancellation">Stops the trials.</param>
+    public static PreprocessingChoice Make(DataSettings settings, Graph graph, IModelRunner model, DataSet few, CommandOutput output, CancellationToken cancellation)
+    {
+        if (!few.IsPictures) return new(null, settings.Preprocess is null ? "arrays as they are" : "arrays as they are (--preprocess is for pictures)");
+        if (settings.Preprocess is { } named) return new(Preprocessing.Parse(named), "as asked for");
+        if (PreprocessingMetadata.Read(graph) is { } stated) return new(stated, "as the model's metadata states");
+        int candidates = PreprocessingTrial.CandidateCount(model, few);
+        IReadOnlyList<PreprocessingTrial>? trials = candidates == 0 ? [] : output.WithProgress("trying presets", candidates, "presets", progress => PreprocessingTrial.Rank(model, few, progress, cancellation));
+        // A model that takes no pictures says so itself when the data are read.
+        if (trials is []) return new(Preprocessing.ImageNet, "no preset fits the input");
+        if (trials is null)
+            throw new UsageException($"the model has no class scores to choose a preprocessing by; give --preprocess {string.Join("|", Preprocessing.Presets.Select(preset => preset.Name))} or a JSON file");
+        bool isGuess = few.Labels is null;
+        string figures = string.Join(", ", trials.Select(trial => $"{trial.Preprocessing.Name} {Words.Percent(trial.Top1 ?? trial.Confidence)}"));
+        string how = isGuess ? $"a guess by mean confidence on {few.Count} unlabelled pictures" : $"the best of the presets by float top-1 on {few.Count} pictures";
+        return new(trials[0].Preprocessing, $"{how}: {figures}", isGuess);
+    }
+}

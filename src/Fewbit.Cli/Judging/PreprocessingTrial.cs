@@ -1,0 +1,48 @@
+using Fewbit.Data;
+using Fewbit.Data.Images;
+using Fewbit.Graphs;
+
+namespace Fewbit.Cli.Judging;
+
+/// <summary>What a model says of a few pictures under one preprocessing.</summary>
+/// <param name="Preprocessing">The settings.</param>
+/// <param name="Top1">Share of labels ranked first; null without labels.</param>
+/// <param name="Confidence">Mean probability of the most likely class: a guess where there are no labels.</param>
+/// <param name="Predictions">What the model said.</param>
+internal sealed record PreprocessingTrial(Preprocessing Preprocessing, double? Top1, double Confidence, Predictions Predictions)
+{
+    /// <summary>Tries the presets that fit a model on pictures, the best first: by top-1 where there are labels, else by mean confidence.</summary>
+    /// <returns>Null where the model is no classifier.</returns>
+    public static IReadOnlyList<PreprocessingTrial>? Rank(IModelRunner model, DataSet pictures, IProgress<long>? progress, CancellationToken cancellation)
+    {
+        var trials = new List<PreprocessingTrial>();
+        foreach (Preprocessing candidate in Candidates(model, pictures))
+        {
+            if (Try(model, pictures, candidate, cancellation) is not { } trial) return null;
+            trials.Add(trial);
+            progress?.Report(trials.Count);
+        }
+        return [.. trials.OrderByDescending(trial => trial.Top1 ?? trial.Confidence).ThenByDescending(trial => trial.Confidence)];
+    }
+
+    /// <summary>Tries one preprocessing; null where the model is no classifier.</summary>
+    public static PreprocessingTrial? Try(IModelRunner model, DataSet data, Preprocessing? preprocessing, CancellationToken cancellation) =>
+        Predictions.Of(model, new SampleBatches(data, model.Inputs, preprocessing), null, cancellation) is { } predictions
+            ? new(preprocessing ?? Preprocessing.ZeroTo255, data.Labels is { } labels ? predictions.Top1(labels) : null, predictions.MeanConfidence, predictions)
+            : null;
+
+    /// <summary>Number of presets that <see cref="Rank"/> tries.</summary>
+    public static int CandidateCount(IModelRunner model, DataSet pictures) => Candidates(model, pictures).Length;
+
+    /// <summary>The presets that fit the input's channels and differ on these pictures, and the unusual order of colours for those of one scale.</summary>
+    private static Preprocessing[] Candidates(IModelRunner model, DataSet pictures)
+    {
+        if (model.Inputs is not [var only] || PictureInput.TryFrom(only) is not { } input) return [];
+        IEnumerable<Preprocessing> presets = Preprocessing.Presets.Where(preset => preset.Fits(input.Channels));
+        Image first = pictures.Read(0).Picture!;
+        bool isFitted = first.Width == (input.Width ?? first.Width) && first.Height == (input.Height ?? first.Height);
+        // On pictures of the model's own size imagenet and cifar10 are one; small models know it by the second name.
+        if (isFitted) presets = presets.Where(preset => preset.Name != (input.Width <= 64 ? "imagenet" : "cifar10"));
+        return [.. presets];
+    }
+}

@@ -1,0 +1,62 @@
+using System.Diagnostics;
+using Fewbit.Graphs;
+using Fewbit.OnnxRuntime;
+using Fewbit.Tensors;
+
+namespace Fewbit.Cli.Timing;
+
+/// <summary>Something that is timed: one model in one engine.</summary>
+/// <param name="Name">For the table.</param>
+/// <param name="Time">Runs the model so many times and returns the median time of a run.</param>
+internal sealed record Contender(string Name, Func<int, TimeSpan> Time)
+{
+    public static Contender Of(string name, IModelRunner model, IReadOnlyDictionary<string, Tensor> inputs) =>
+        new(name, runs => model is OnnxRuntimeSession session ? session.Time(inputs, warmup: 1, runs).Median : Median(model, inputs, runs));
+
+    private static TimeSpan Median(IModelRunner model, IReadOnlyDictionary<string, Tensor> inputs, int runs)
+    {
+        var times = new TimeSpan[runs];
+        for (int i = 0; i < runs; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            model.Run(inputs);
+            times[i] = Stopwatch.GetElapsedTime(start);
+        }
+        Array.Sort(times);
+        return (times[(runs - 1) / 2] + times[runs / 2]) / 2;
+    }
+}
+
+/// <summary>Times contenders turn by turn, so that a busy machine disturbs all alike.</summary>
+internal static class SpeedTest
+{
+    /// <summary>Turns of each contender; what <see cref="Measure"/> reports in all.</summary>
+    public const int Rounds = 9;
+
+    private static readonly TimeSpan s_turn = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>The median time of one run of each contender, by its name.</summary>
+    public static IReadOnlyDictionary<string, TimeSpan> Measure(IReadOnlyList<Contender> contenders, IProgress<long>? progress, CancellationToken cancellation)
+    {
+        int[] runs = [.. contenders.Select(RunsPerTurn)];
+        var times = contenders.ToDictionary(contender => contender.Name, _ => new List<TimeSpan>(), StringComparer.Ordinal);
+        for (int round = 0; round < Rounds; round++)
+        {
+            for (int i = 0; i < contenders.Count; i++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                times[contenders[i].Name].Add(contenders[i].Time(runs[i]));
+            }
+            progress?.Report(round + 1);
+        }
+        return times.ToDictionary(pair => pair.Key, pair => pair.Value.Order().ElementAt(Rounds / 2), StringComparer.Ordinal);
+    }
+
+    /// <summary>The first runs compile and allocate; the next ones tell how many fill a turn.</summary>
+    private static int RunsPerTurn(Contender contender)
+    {
+        contender.Time(2);
+        TimeSpan time = contender.Time(2);
+        return time <= TimeSpan.Zero ? 100 : Math.Clamp((int)(s_turn / time), 1, 100);
+    }
+}
