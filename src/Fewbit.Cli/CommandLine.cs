@@ -28,7 +28,7 @@ internal static class CommandLine
         }
         catch (OperationCanceledException)
         {
-            output.Note("error: cancelled; nothing was written");
+            output.Note($"error: cancelled; {(output.Written.Count == 0 ? "nothing was written" : $"complete: {string.Join(", ", output.Written)}")}");
             return Failed;
         }
         catch (UsageException problem)
@@ -50,6 +50,11 @@ internal static class CommandLine
         var common = new CommonOptions();
         common.AddTo(root);
         root.Subcommands.Add(InspectCommand.Create(common, output));
+        root.Subcommands.Add(QuantizeCommand.Create(common, output, cancellation));
+        root.Subcommands.Add(EvaluateCommand.Create(common, output, cancellation));
+        root.Subcommands.Add(CompareCommand.Create(common, output, cancellation));
+        root.Subcommands.Add(BenchmarkCommand.Create(common, output, cancellation));
+        root.Subcommands.Add(DemoCommand.Create(common, output, cancellation));
         root.Subcommands.Add(DoctorCommand.Create(common, output));
         foreach (Option option in root.Options)
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Fewbit.Cli.Console;
 using Fewbit.Cli.Inspection;
+using Fewbit.Cli.Quantizing;
 using Fewbit.Onnx;
 using Fewbit.Tensors;
 
@@ -55,6 +56,8 @@ internal static class InspectCommand
             ("parameters", $"{Words.Whole(summary.Parameters)} ({Words.Bytes(summary.ParameterBytes)})"),
             ("multiply-adds", $"{(summary.MultiplyAdds is { } count ? Words.Count(count) : "not known")} for input {summary.MultiplyAddsFor}{(summary.MultiplyAdds is null ? "; give --shape" : "")}"),
             ("operators", string.Join(", ", summary.Operators.Select(pair => $"{pair.Value} {pair.Key}"))),
+            ("int8", summary.Quantizable.Problem ?? NodeTable.Summary(summary.Quantizable.Nodes)),
+            .. NodeTable.FloatReasons(summary.Quantizable.Nodes).Select(reason => ("", reason)),
             .. summary.Unsupported.Count == 0 ? [] : new[] { ("not supported", string.Join(", ", summary.Unsupported)) },
         ]);
         if (!layers) return;

@@ -34,6 +34,9 @@ internal sealed class CommandOutput(TextWriter result, TextWriter messages)
 
     public void Line(string text = "") => result.WriteLine(text);
 
+    /// <summary>Files that are complete, for the message when a command is stopped.</summary>
+    public List<string> Written { get; } = [];
+
     /// <summary>One line for a person that is no result.</summary>
     public void Note(string text) => messages.WriteLine(text);
 

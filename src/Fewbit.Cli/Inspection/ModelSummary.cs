@@ -1,6 +1,7 @@
 using Fewbit.Data;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
+using Fewbit.Quantization;
 using Fewbit.Tensors;
 
 namespace Fewbit.Cli.Inspection;
@@ -26,12 +27,30 @@ internal sealed record ValueSummary(string Name, string Type, IReadOnlyList<stri
 /// <param name="Stated">Preprocessing that the model's metadata states; null where it states none.</param>
 internal sealed record PictureSummary(string Input, string Layout, int Channels, int? Height, int? Width, IReadOnlyList<string> Presets, Preprocessing? Stated);
 
+/// <summary>What an int8 quantization would make of a model.</summary>
+/// <param name="Nodes">Every node; empty where the model cannot be quantized.</param>
+/// <param name="Problem">Why it cannot be quantized; null where it can.</param>
+internal sealed record QuantizableSummary(IReadOnlyList<NodeReport> Nodes, string? Problem)
+{
+    public static QuantizableSummary Of(Graph graph)
+    {
+        try
+        {
+            return new(Quantizer.For(graph).Preview(), null);
+        }
+        catch (InvalidDataException problem)
+        {
+            return new([], problem.Message);
+        }
+    }
+}
+
 /// <summary>What a model file holds.</summary>
 internal sealed record ModelSummary(
     string File, long FileBytes, long ExternalBytes, IReadOnlyDictionary<string, int> Opsets, long IrVersion, string Producer,
     IReadOnlyList<ValueSummary> Inputs, IReadOnlyList<ValueSummary> Outputs, PictureSummary? Picture,
     long Parameters, long ParameterBytes, long? MultiplyAdds, string MultiplyAddsFor, IReadOnlyDictionary<string, int> Operators, IReadOnlyList<string> Unsupported,
-    IReadOnlyList<LayerCost> Layers, IReadOnlyDictionary<string, string> Metadata)
+    QuantizableSummary Quantizable, IReadOnlyList<LayerCost> Layers, IReadOnlyDictionary<string, string> Metadata)
 {
     public static ModelSummary Of(string path, Graph graph, Shape? inputShape)
     {
@@ -48,7 +67,7 @@ internal sealed record ModelSummary(
             string.Join(", ", FedInputs(sized).Select(input => input.Shape?.ToString() ?? "?")),
             graph.Nodes.CountBy(node => node.Domain.Length == 0 ? node.OpType : $"{node.Domain}.{node.OpType}").OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal).ToDictionary(),
             [.. graph.Nodes.Where(node => !node.IsSupported).Select(node => node.OpType).Distinct().Order(StringComparer.Ordinal)],
-            layers, graph.Metadata);
+            QuantizableSummary.Of(graph), layers, graph.Metadata);
     }
 
     /// <summary>Inputs that a run must be given.</summary>

@@ -23,12 +23,13 @@ internal sealed class CifarBatches : DataSet
             _starts[f] = labels.Count;
             for (int at = 0; at < data.Length; at += RecordBytes)
             {
-                if (data[at] >= Classes) throw new InvalidDataException($"{path}: record {at / RecordBytes} has label {data[at]}, expected 0 to 9: it is not a CIFAR-10 batch");
-                labels.Add(map is null ? data[at] : map.Find(Names[data[at]]) ?? data[at]);
+                int label = data[at], classes = Math.Max(Classes, map?.Names.Count ?? 0);
+                if (label >= classes) throw new InvalidDataException($"{path}: record {at / RecordBytes} has label {label}, expected 0 to {classes - 1}: it is not a CIFAR-10 batch; records of more classes need --labels FILE");
+                labels.Add(map is not null && label < Classes ? map.Find(Names[label]) ?? label : label);
             }
         }
         (Labels, ClassNames) = (labels, map?.Names ?? Names);
-        Description = $"{labels.Count} CIFAR-10 pictures of {source}, 10 classes";
+        Description = $"{labels.Count} CIFAR-10 pictures of {source}, {Math.Max(Classes, map?.Names.Count ?? 0)} classes";
     }
 
     public override string Description { get; }

@@ -35,6 +35,17 @@ internal sealed class CalibratedModel
         return model;
     }
 
+    /// <summary>What would become of each node, as far as calibration does not decide it.</summary>
+    public static IReadOnlyList<NodeReport> Preview(Graph original, QuantizationOptions options)
+    {
+        ModelCheck.Check(original);
+        ModelCheck.CheckExclusions(original, options.Exclude);
+        Graph prepared = Preparation.Prepare(original, out IReadOnlyDictionary<string, string> changes);
+        Placement placement = Place(prepared, options, new Dictionary<string, RangeEstimator>());
+        ModelCheck.CheckPlacement(prepared, placement);
+        return ReportBuilder.Nodes(original, changes, prepared, placement, new FormatRules(prepared, placement, options), options);
+    }
+
     /// <summary>Writes the quantizers into a copy of the prepared graph.</summary>
     public QuantizationResult Quantize()
     {

@@ -36,6 +36,11 @@ public sealed class Quantizer
     /// <summary>Sets the calibration data: one tensor per input of the model, by name, for each batch.</summary>
     public Quantizer Calibrate(IEnumerable<IReadOnlyDictionary<string, Tensor>> batches, long? sampleCount = null) => Calibrate(batches.ToAsyncEnumerable(), sampleCount);
 
+    /// <summary>What would become of each node, without any data; calibration may still leave a node float whose values have no useful range.</summary>
+    /// <exception cref="InvalidDataException">The model cannot be quantized; the message says why.</exception>
+    /// <exception cref="ArgumentException">An excluded name is unknown.</exception>
+    public IReadOnlyList<NodeReport> Preview(QuantizationOptions? options = null) => CalibratedModel.Preview(_original, options ?? new());
+
     /// <summary>Calibrates and quantizes.</summary>
     /// <exception cref="InvalidOperationException">No calibration data was set.</exception>
     /// <exception cref="InvalidDataException">The model cannot be quantized; the message says why.</exception>

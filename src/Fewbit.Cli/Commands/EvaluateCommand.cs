@@ -1,0 +1,119 @@
+using System.CommandLine;
+using Fewbit.Cli.Console;
+using Fewbit.Cli.Judging;
+using Fewbit.Data;
+using Fewbit.Evaluation;
+using Fewbit.Graphs;
+using Fewbit.Onnx;
+using Fewbit.OnnxRuntime;
+
+namespace Fewbit.Cli.Commands;
+
+internal sealed record EvaluateSettings(string Model, string Data, string? Float, bool InOnnxRuntime, DataSettings Reading, CommonSettings Common);
+
+/// <summary>Accuracy of a model.</summary>
+/// <param name="Model">Its file.</param>
+/// <param name="Float">The float model beside it; null if there is none.</param>
+/// <param name="Engine">What ran it.</param>
+/// <param name="Data">What it was judged on.</param>
+/// <param name="Preprocessing">From picture to input.</param>
+/// <param name="Samples">Samples judged.</param>
+/// <param name="Top1">Share of labels ranked first; null without labels.</param>
+/// <param name="Top1Low">Lower end of its 95 % interval.</param>
+/// <param name="Top1High">Upper end of its 95 % interval.</param>
+/// <param name="MeanConfidence">Mean probability of the most likely class; null where no output has class scores.</param>
+/// <param name="LabelRemark">What looks wrong with the labels; null if nothing.</param>
+/// <param name="AgainstFloat">Compared with the float model.</param>
+internal sealed record EvaluateReport(
+    string Model, string? Float, string Engine, string Data, PreprocessingChoice Preprocessing, long Samples, double? Top1, double? Top1Low, double? Top1High, double? MeanConfidence,
+    string? LabelRemark, Judgement? AgainstFloat);
+
+/// <summary>fewbit evaluate.</summary>
+internal static class EvaluateCommand
+{
+    public static Command Create(CommonOptions common, CommandOutput output, CancellationToken cancellation)
+    {
+        var model = new Argument<string>("model") { Description = "ONNX model to judge." };
+        var data = new Option<string>("--data", "-d") { Description = "Data to judge on: a folder of pictures, CIFAR-10 batches, CSV, IDX, .npy or .npz.", Required = true, HelpName = "DIR|FILE" };
+        var floatModel = new Option<string?>("--float") { Description = "Float model to compare with. Default: model.onnx beside model.int8.onnx.", HelpName = "FILE" };
+        Option<string> engine = new Option<string>("--engine") { Description = "What runs the models: fewbit or onnxruntime.", DefaultValueFactory = _ => "fewbit" }.AcceptOnlyFromAmong("fewbit", "onnxruntime");
+        var command = new Command("evaluate", "Measures the accuracy of a model, with its interval and the float model beside it.") { model, data, floatModel, engine };
+        var reading = new DataOptions();
+        reading.AddTo(command);
+        command.SetAction(parsed => Run(new(parsed.GetRequiredValue(model), parsed.GetRequiredValue(data), parsed.GetValue(floatModel), parsed.GetValue(engine) == "onnxruntime",
+            reading.Read(parsed), common.Read(parsed)), output, cancellation));
+        HelpWithExamples.SetExamples(command, "fewbit evaluate model.int8.onnx --data val/", "fewbit evaluate small.onnx --float model.onnx --data test.npz --engine onnxruntime");
+        return command;
+    }
+
+    public static int Run(EvaluateSettings settings, CommandOutput output, CancellationToken cancellation = default)
+    {
+        EvaluateReport report = Evaluate(settings, output, cancellation);
+        if (settings.Common.Json) output.Json(report);
+        else Write(report, output);
+        return CommandLine.Success;
+    }
+
+    /// <summary>model.onnx for model.int8.onnx where it is there.</summary>
+    internal static string? FloatBeside(string model)
+    {
+        string name = Path.GetFileNameWithoutExtension(model), format = Path.GetExtension(name);
+        if (!format.StartsWith(".int", StringComparison.Ordinal) && !format.StartsWith(".uint", StringComparison.Ordinal)) return null;
+        string path = Path.Combine(Path.GetDirectoryName(model) ?? "", Path.ChangeExtension(name, ".onnx"));
+        return File.Exists(path) ? path : null;
+    }
+
+    private static EvaluateReport Evaluate(EvaluateSettings settings, CommandOutput output, CancellationToken cancellation)
+    {
+        Graph graph = OnnxFile.Load(settings.Model);
+        string? floatPath = settings.Float ?? FloatBeside(settings.Model);
+        Graph? floatGraph = floatPath is null ? null : OnnxFile.Load(floatPath);
+        DataSet data = settings.Reading.Open(settings.Data);
+        OnnxRuntimeLibrary? library = settings.InOnnxRuntime ? OnnxRuntimeLibrary.Open(settings.Common.FindOnnxRuntime()) : null;
+        using IModelRunner model = Open(graph, library, settings.Common);
+        using IModelRunner? reference = floatGraph is null ? null : Open(floatGraph, library, settings.Common);
+        PreprocessingChoice preprocessing = PreprocessingChoice.Make(
+            settings.Reading, graph, model, SampleSelection.Draw(data, PreprocessingChoice.TrialSamples, settings.Common.Seed), output, cancellation);
+        var batches = new SampleBatches(data, model.Inputs, preprocessing.Settings, settings.Reading.Batches);
+
+        Judgement? judgement = reference is null ? null : Judgement.Of(output.WithProgress("judging", data.Count, "samples",
+            progress => ModelEvaluation.Compare(reference, model, batches.Enumerate(cancellation), null, progress, cancellation)));
+        Predictions? predictions = output.WithProgress("evaluating", data.Count, "samples", progress => Predictions.Of(model, batches, progress, cancellation));
+        if (judgement is null && (predictions is null || data.Labels is null))
+            throw new InvalidDataException($"{settings.Data}: {(predictions is null ? "the model has no class scores" : "there are no labels")} to judge '{settings.Model}' by; give the float model with --float{(predictions is null ? "" : ", or labels")}");
+        string engine = library is null ? "Fewbit" : $"ONNX Runtime {library.Version}";
+        var report = new EvaluateReport(settings.Model, floatPath, engine, data.Description, preprocessing, data.Count, null, null, null, predictions?.MeanConfidence, null, judgement);
+        return predictions is null || data.Labels is not { } labels ? report : WithAccuracy(report, predictions, labels, data.ClassNames);
+    }
+
+    private static EvaluateReport WithAccuracy(EvaluateReport report, Predictions predictions, IReadOnlyList<int> labels, IReadOnlyList<string>? classNames)
+    {
+        long right = predictions.Top.Index().Count(item => item.Item == labels[item.Index]);
+        Interval interval = PairedStatistics.OfProportion(right, labels.Count);
+        return report with
+        {
+            Top1 = (double)right / labels.Count, Top1Low = interval.Low, Top1High = interval.High,
+            LabelRemark = LabelOrder.Detect(predictions.Top, labels, predictions.Classes, classNames)?.Message,
+        };
+    }
+
+    private static IModelRunner Open(Graph graph, OnnxRuntimeLibrary? library, CommonSettings common) =>
+        library is null ? Engines.Fewbit(graph) : Engines.OnnxRuntime(library, graph, common.Threads);
+
+    private static void Write(EvaluateReport report, CommandOutput output)
+    {
+        output.Fields(
+        [
+            ("model", $"{report.Model}, run by {report.Engine}"),
+            .. report.Float is { } path ? new[] { ("float model", path) } : [],
+            ("data", report.Data),
+            ("preprocessing", report.Preprocessing.ToString()),
+            .. report.Top1 is { } top1 ? new[] { ("top-1", $"{Words.Percent(top1, 2)} (95 %: {Words.Percent(report.Top1Low!.Value, 2)} to {Words.Percent(report.Top1High!.Value, 2)})") } : [],
+            .. report.MeanConfidence is { } confidence ? new[] { ("mean confidence", Words.Percent(confidence)) } : [],
+            .. report.LabelRemark is { } remark ? new[] { ("labels", remark) } : [],
+        ]);
+        if (report.AgainstFloat is not { } judgement) return;
+        output.Line();
+        output.Table(["", ">float", ">model", ""], judgement.Rows());
+    }
+}

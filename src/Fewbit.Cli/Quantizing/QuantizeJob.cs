@@ -1,0 +1,85 @@
+using System.Diagnostics;
+using Fewbit.Cli.Commands;
+using Fewbit.Cli.Console;
+using Fewbit.Cli.Inspection;
+using Fewbit.Cli.Judging;
+using Fewbit.Cli.Timing;
+using Fewbit.Data;
+using Fewbit.Evaluation;
+using Fewbit.Graphs;
+using Fewbit.Onnx;
+using Fewbit.OnnxRuntime;
+using Fewbit.Quantization;
+using Fewbit.Verification;
+
+namespace Fewbit.Cli.Quantizing;
+
+/// <summary>The whole of fewbit quantize: check the float model, calibrate, write, judge, verify, time.</summary>
+internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions options, CommandOutput output, CancellationToken cancellation)
+{
+    /// <summary>Samples that codes are compared on between the engines.</summary>
+    private const int VerificationSamples = 64;
+
+    private readonly string _target = TargetFile.Of(settings.Model, settings.Output, options.Weights.Name);
+
+    public QuantizeReport Run()
+    {
+        TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite);
+        Graph original = OnnxFile.Load(settings.Model);
+        Quantizer quantizer = Quantizer.For(original);
+        // What cannot be quantized is said before hours of work on data.
+        quantizer.Preview(options);
+        DataPlan plan = DataPlan.Open(settings.Reading, settings.Calibration, settings.Data, settings.Samples, settings.Common.Seed);
+        using IModelRunner floatModel = Engines.Fewbit(original);
+        (PreprocessingChoice preprocessing, FloatCheck check) = CheckFloat(original, floatModel, plan);
+
+        var clock = Stopwatch.StartNew();
+        QuantizationResult result = Calibrate(quantizer, Batches(floatModel, plan.Calibration, preprocessing), plan.Calibration.Count);
+        TimeSpan calibrationTime = clock.Elapsed;
+        if (preprocessing.Settings is { } used) PreprocessingMetadata.Write(result.Model, used);
+        result.Save(_target);
+        output.Written.Add(_target);
+
+        Judgement judgement = Judge(floatModel, result.Model, Batches(floatModel, plan.Judging, preprocessing), plan.Judging.Count);
+        DataSet some = SampleSelection.Draw(plan.Judging, VerificationSamples, settings.Common.Seed);
+        IReadOnlyDictionary<string, Tensors.Tensor> one = new SampleBatches(some.Subset([0], "one sample"), floatModel.Inputs, preprocessing.Settings, new() { BatchSize = 1, Threads = 1 }).First().Inputs;
+        return new(
+            settings.Model, _target, plan, preprocessing, check, result.Report, options, judgement,
+            new(FileBytes(settings.Model), FileBytes(_target), FileBytes(_target) - result.Report.Size.ParameterBytes + result.Report.Size.PackedParameterBytes),
+            calibrationTime, Process.GetCurrentProcess().PeakWorkingSet64,
+            Verify(result.Model, Batches(floatModel, some, preprocessing), some.Count),
+            SpeedReport.Measure(result.Model, original, one, settings.Common, output, cancellation), CostShare.Of(original, result.Report));
+    }
+
+    /// <exception cref="InvalidDataException">The float model is near chance, and --force is not given.</exception>
+    private (PreprocessingChoice, FloatCheck) CheckFloat(Graph original, IModelRunner floatModel, DataPlan plan)
+    {
+        DataSet few = SampleSelection.Draw(plan.Calibration.Labels is null && plan.Judging.Labels is not null ? plan.Judging : plan.Calibration, PreprocessingChoice.TrialSamples, settings.Common.Seed);
+        PreprocessingChoice choice = PreprocessingChoice.Make(settings.Reading, original, floatModel, few, output, cancellation);
+        var check = FloatCheck.Of(few.Labels is null ? null : PreprocessingTrial.Try(floatModel, few, choice.Settings, cancellation), few);
+        if (check.IsNearChance && !settings.Force) throw new InvalidDataException(check.Explain(choice.Settings, floatModel, few, cancellation));
+        return (choice, check);
+    }
+
+    private SampleBatches Batches(IModelRunner model, DataSet data, PreprocessingChoice preprocessing) => new(data, model.Inputs, preprocessing.Settings, settings.Reading.Batches);
+
+    private QuantizationResult Calibrate(Quantizer quantizer, SampleBatches batches, int count) => output.WithProgress("calibrating", count, "samples", progress =>
+        quantizer.Calibrate(batches.Enumerate(cancellation).Select(batch => batch.Inputs), count).RunAsync(options, new CalibratedSamples(progress), cancellation).GetAwaiter().GetResult());
+
+    private Judgement Judge(IModelRunner floatModel, Graph quantized, SampleBatches batches, int count)
+    {
+        using IModelRunner model = Engines.Fewbit(quantized);
+        return Judgement.Of(output.WithProgress("judging", count, "samples", progress => ModelEvaluation.Compare(floatModel, model, batches.Enumerate(cancellation), null, progress, cancellation)));
+    }
+
+    /// <summary>Null where ONNX Runtime is not found.</summary>
+    private Verification? Verify(Graph quantized, SampleBatches batches, int count)
+    {
+        if (settings.Common.OpenOnnxRuntime() is not { } library) return null;
+        VerificationResult result = output.WithProgress("checking against ONNX Runtime", count, "samples", progress => CodeComparison.Compare(
+            quantized, Engines.Fewbit, graph => Engines.OnnxRuntime(library, graph, settings.Common.Threads), batches.Enumerate(cancellation), progress, cancellation));
+        return Verification.Of(library.Version, result);
+    }
+
+    private static long FileBytes(string path) => new FileInfo(path).Length + (File.Exists(path + ".data") ? new FileInfo(path + ".data").Length : 0);
+}

@@ -1,0 +1,70 @@
+using System.Globalization;
+using System.Text.Json.Serialization;
+using Fewbit.Cli.Console;
+using Fewbit.Cli.Judging;
+using Fewbit.Cli.Timing;
+using Fewbit.Data;
+using Fewbit.Quantization;
+
+namespace Fewbit.Cli.Quantizing;
+
+/// <summary>File sizes in bytes.</summary>
+/// <param name="Float">The float model.</param>
+/// <param name="Written">The file that was written.</param>
+/// <param name="Packed">The same with each weight code in its own number of bits.</param>
+internal sealed record FileSizes(long Float, long Written, long Packed);
+
+/// <summary>What fewbit quantize did and what it brought.</summary>
+internal sealed record QuantizeReport(
+    string Model, string Output, [property: JsonIgnore] DataPlan Plan, PreprocessingChoice Preprocessing, FloatCheck FloatCheck, QuantizationReport Quantization,
+    [property: JsonIgnore] QuantizationOptions Options, Judgement Judgement, FileSizes Bytes, [property: JsonIgnore] TimeSpan CalibrationTime, long PeakMemoryBytes,
+    Verification? Verification, IReadOnlyList<EngineSpeed> Speed, CostShare Cost)
+{
+    public string Calibration => Plan.Calibration.Description;
+    public string Judging => Plan.Judging.Description;
+    public string? DataRemark => Plan.Remark;
+    public double CalibrationSeconds => CalibrationTime.TotalSeconds;
+
+    /// <summary>One honest sentence where integers bring no speed.</summary>
+    public string? SpeedRemark => SpeedSentence.Of(Options, Speed, Cost);
+
+    public void Write(CommandOutput output, bool verbose)
+    {
+        output.Fields(
+        [
+            ("model", $"{Model} -> {Output}"),
+            ("calibration", $"{Calibration}; {Words.Time(CalibrationTime)}, peak memory {Words.Bytes(PeakMemoryBytes)}"),
+            ("judging", Judging),
+            .. Plan.Remark is { } remark ? new[] { ("", remark) } : [],
+            ("preprocessing", Preprocessing.ToString()),
+            .. FloatCheck.LabelOrder is { } order ? new[] { ("labels", order.Message) } : [],
+            .. FloatCheck.IsNearChance ? new[] { ("float model", $"near chance: top-1 {Words.Percent(FloatCheck.Top1!.Value)} on {FloatCheck.Samples} samples; --force went on") } : [],
+            ("weights", $"{Options.Weights.Name}, one scale per output channel; activations {Options.Activations.Name}"),
+            ("nodes", NodeTable.Summary(Quantization.Nodes)),
+        ]);
+        foreach (string line in NodeTable.FloatReasons(Quantization.Nodes)) output.Line($"  {line}");
+        foreach (string warning in Quantization.Warnings) output.Line($"  warning: {warning}");
+        if (verbose) NodeTable.Write(Quantization.Nodes, output);
+        output.Line();
+        output.Table(["", ">float", $">{Options.Weights.Name}", ""], [.. Judgement.Rows(), .. SizeRows(), .. Speed.Select(SpeedRow)]);
+        output.Line();
+        output.Fields(("check", Verification?.ToString() ?? "ONNX Runtime was not found: codes and labels are those of Fewbit alone ('fewbit doctor' tells how to get it)"));
+        if (SpeedRemark is { } sentence) output.Line(sentence);
+    }
+
+    private IEnumerable<IReadOnlyList<string>> SizeRows()
+    {
+        yield return ["file", Words.Bytes(Bytes.Float), Words.Bytes(Bytes.Written), $"{Ratio((double)Bytes.Float / Bytes.Written)} smaller"];
+        SizeReport size = Quantization.Size;
+        yield return ["parameters", Words.Bytes(size.FloatParameterBytes), Words.Bytes(size.ParameterBytes), $"in memory, {Ratio((double)size.FloatParameterBytes / size.ParameterBytes)} smaller"];
+        if (Bytes.Packed < Bytes.Written)
+            yield return ["packed", "", Words.Bytes(Bytes.Packed), $"computed: the file holds its {Options.Weights.BitWidth}-bit codes in 8 bits, so that runtimes fuse its nodes"];
+    }
+
+    private static IReadOnlyList<string> SpeedRow(EngineSpeed speed) =>
+        [$"time, {speed.Engine}", Words.Time(TimeSpan.FromSeconds(speed.FloatSeconds!.Value)), Words.Time(TimeSpan.FromSeconds(speed.Seconds)), $"one sample, {Faster(speed.Speedup!.Value)}"];
+
+    private static string Faster(double speedup) => speedup >= 1 ? $"{Ratio(speedup)} faster" : $"{Ratio(1 / speedup)} slower";
+
+    private static string Ratio(double ratio) => string.Create(CultureInfo.InvariantCulture, $"{ratio:0.00}x");
+}

@@ -1,0 +1,32 @@
+using Fewbit.Cli.Console;
+using Fewbit.Cli.Timing;
+using Fewbit.Quantization;
+using Fewbit.Tensors.Emission;
+
+namespace Fewbit.Cli.Quantizing;
+
+/// <summary>Says honestly when fewer bits bring no speed, and what is known of the reason.</summary>
+internal static class SpeedSentence
+{
+    private const double Noticeable = 1.05, MostlyInteger = 0.7, SmallSeconds = 1e-3;
+
+    /// <summary>Null where the model is faster in every engine that timed it.</summary>
+    public static string? Of(QuantizationOptions options, IReadOnlyList<EngineSpeed> speeds, CostShare cost)
+    {
+        EngineSpeed[] slow = [.. speeds.Where(speed => speed.Speedup < Noticeable)];
+        if (slow.Length == 0) return options.Weights.BitWidth == 8 ? null : Containers(options);
+        string engines = string.Join(" and in ", slow.Select(speed => speed.Engine));
+        return $"{options.Weights.Name} brings no speed in {engines} on this machine: {Reason(slow, cost)}. {(options.Weights.BitWidth == 8 ? "" : Containers(options))}".TrimEnd();
+    }
+
+    private static string Containers(QuantizationOptions options) => $"Weights of {options.Weights.BitWidth} bits run as 8-bit codes: below int8 they bring no further speed.";
+
+    private static string Reason(EngineSpeed[] slow, CostShare cost)
+    {
+        if (cost.Integer < MostlyInteger) return $"{Words.Percent(1 - cost.Integer.Value, 0)} of its multiply-adds stay float";
+        if (slow.All(speed => speed.FloatSeconds < SmallSeconds)) return "the model is small, so that a run is mostly the fixed cost of its nodes";
+        return EmittedKernels.IsVnniSupported || System.Runtime.Intrinsics.X86.AvxVnni.IsSupported || System.Runtime.Intrinsics.Arm.Dp.IsSupported
+            ? "quantizing and dequantizing cost what integer arithmetic saves"
+            : "its processor has no instruction for 8-bit dot products (VNNI)";
+    }
+}
