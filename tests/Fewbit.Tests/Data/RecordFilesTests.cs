@@ -43,12 +43,16 @@ public sealed class RecordFilesTests : IDisposable
         Assert.Equal([1], DataSetReader.Open(_folder.Write("b.bin", Record(3)), new() { Labels = LabelMap.Of(["dog", "cat"]) }).Labels!);
 
     [Fact]
+    public void Open_RecordsOfMoreClassesThanCifar_TakesThemWithALabelMap() =>
+        Assert.Equal([11], DataSetReader.Open(_folder.Write("b.bin", Record(11)), new() { Labels = LabelMap.Of([.. Enumerable.Range(0, 12).Select(i => $"class {i}")]) }).Labels!);
+
+    [Fact]
     public void Open_DamagedCifarBatch_NamesTheFile()
     {
         string cut = _folder.Write("cut.bin", Record(1)[..3000]), wrong = _folder.Write("wrong.bin", Record(11));
 
         Assert.Equal($"{cut}: has 3000 bytes, expected a multiple of 3073 (CIFAR-10 records); is it truncated?", Assert.Throws<InvalidDataException>(() => DataSetReader.Open(cut)).Message);
-        Assert.Equal($"{wrong}: record 0 has label 11, expected 0 to 9: it is not a CIFAR-10 batch", Assert.Throws<InvalidDataException>(() => DataSetReader.Open(wrong)).Message);
+        Assert.Equal($"{wrong}: record 0 has label 11, expected 0 to 9: it is not a CIFAR-10 batch; records of more classes need --labels FILE", Assert.Throws<InvalidDataException>(() => DataSetReader.Open(wrong)).Message);
     }
 
     [Fact]
