@@ -50,7 +50,7 @@ internal readonly record struct SoftplusFunction : IUnaryFunction
 }
 
 /// <summary>x / (1 + |x|).</summary>
-internal readonly record struct SoftsignFunction : IVectorFunction
+internal readonly record struct SoftsignFunction : IUnaryFunction, IVectorFunction
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => x / (T.One + T.Abs(x));
 

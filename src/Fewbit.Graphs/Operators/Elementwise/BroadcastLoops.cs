@@ -40,6 +40,13 @@ internal unsafe struct BroadcastLoops
         if (_rank == 0) (_rank, _dims[0]) = (1, 1);
     }
 
+    /// <summary>One run of operands that lie alike.</summary>
+    public BroadcastLoops(long count)
+    {
+        _rank = 1;
+        (_dims[0], _a[0], _b[0], _c[0]) = (count, 1, 1, 1);
+    }
+
     /// <summary>Where the present run starts in each operand.</summary>
     public long A { get; private set; }
 

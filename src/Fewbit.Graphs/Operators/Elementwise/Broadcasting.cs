@@ -25,14 +25,13 @@ internal static unsafe class Broadcasting
         // Equal shapes are taken as they lie, so that every layout will do.
         bool isAligned = a.Shape == b.Shape && a.Layout == b.Layout && a.Layout == output.Layout;
         long count = output.ByteCount / sizeof(TOut);
-        Shape flat = [count];
         var job = new Job<T, TOut, TKernel>
         {
             A = (T*)a.Address,
             B = (T*)b.Address,
             Output = (TOut*)output.Address,
             Count = count,
-            Loops = isAligned ? new(context.Node, flat, flat, flat) : new(context.Node, output.Shape, a.Shape, b.Shape),
+            Loops = isAligned ? new(count) : new(context.Node, output.Shape, a.Shape, b.Shape),
         };
         Workers.Run(ChunksOf(count), ref job);
         GC.KeepAlive(context);

@@ -1,3 +1,4 @@
+using System.Numerics;
 using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace Fewbit.Graphs.Operators.Elementwise;
@@ -7,18 +8,15 @@ internal static class FloatFunctions
 {
     private const int Block = 1024;
 
-    public static void Exp(ReadOnlySpan<float> x, Span<float> y) => TensorPrimitives.Exp(x, y);
+    public static void Exp(ReadOnlySpan<float> x, Span<float> y) => Loops.Vectors(new VectorExp(), x, y);
 
     public static void Log(ReadOnlySpan<float> x, Span<float> y) => TensorPrimitives.Log(x, y);
 
-    public static void Sigmoid(ReadOnlySpan<float> x, Span<float> y) => TensorPrimitives.Sigmoid(x, y);
+    public static void Sigmoid(ReadOnlySpan<float> x, Span<float> y) => Loops.Vectors(new VectorSigmoid(), x, y);
 
-    public static void Tanh(ReadOnlySpan<float> x, Span<float> y) => TensorPrimitives.Tanh(x, y);
+    public static void Tanh(ReadOnlySpan<float> x, Span<float> y) => Loops.Vectors(new VectorTanh(), x, y);
 
-    public static void Erf(ReadOnlySpan<float> x, Span<float> y)
-    {
-        for (int i = 0; i < y.Length; i++) y[i] = (float)ErrorFunction.Erf(x[i]);
-    }
+    public static void Erf(ReadOnlySpan<float> x, Span<float> y) => Loops.Vectors(new VectorErf(), x, y);
 
     /// <summary>x · sigmoid(alpha · x).</summary>
     public static void Swish(ReadOnlySpan<float> x, Span<float> y, float alpha)

@@ -30,7 +30,7 @@ internal readonly record struct SqrtFunction : IUnaryFunction
     public Value? Gradient(Value x, Value y, Value gradient) => gradient * 0.5f / y;
 }
 
-internal readonly record struct ReciprocalFunction : IVectorFunction
+internal readonly record struct ReciprocalFunction : IUnaryFunction, IVectorFunction
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => T.One / x;
 
@@ -65,11 +65,17 @@ internal readonly record struct NegateFunction : IUnaryFunction
 }
 
 /// <summary>-1, 0 or 1.</summary>
-internal readonly record struct SignFunction : IUnaryFunction
+internal readonly record struct SignFunction : IUnaryFunction, IVectorFunction
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => T.IsNaN(x) ? x : x > T.Zero ? T.One : x < T.Zero ? -T.One : T.Zero;
 
-    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Scalar(this, x, y);
+    public Vector<float> Apply(Vector<float> x)
+    {
+        Vector<float> one = Vector.CopySign(Vector<float>.One, x), isNonZero = Vector.As<int, float>(Vector.GreaterThan(Vector.Abs(x), Vector<float>.Zero));
+        return Vector.ConditionalSelect(Vector.Equals(x, x), one & isNonZero, x);
+    }
+
+    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Vectors(this, x, y);
 
     public bool ApplyInteger<T>(ReadOnlySpan<T> x, Span<T> y) where T : unmanaged, INumber<T> => Loops.Integers(x, y, static x => x > T.Zero ? T.One : x < T.Zero ? T.Zero - T.One : T.Zero);
 

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace Fewbit.Graphs.Operators.Elementwise;
 
 /// <summary>max(x, 0); NaN stays.</summary>
-internal readonly record struct ReluFunction : IVectorFunction
+internal readonly record struct ReluFunction : IUnaryFunction, IVectorFunction
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => x < T.Zero ? T.Zero : x;
 
@@ -17,7 +17,7 @@ internal readonly record struct ReluFunction : IVectorFunction
 }
 
 /// <summary>x where it is not negative, else alpha · x.</summary>
-internal readonly record struct LeakyReluFunction(float Alpha) : IVectorFunction
+internal readonly record struct LeakyReluFunction(float Alpha) : IUnaryFunction, IVectorFunction
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => x < T.Zero ? x * T.CreateTruncating(Alpha) : x;
 
@@ -39,7 +39,7 @@ internal readonly record struct ThresholdedReluFunction(float Alpha) : IUnaryFun
 }
 
 /// <summary>min(max(alpha · x + beta, 0), 1).</summary>
-internal readonly record struct HardSigmoidFunction(float Alpha, float Beta) : IVectorFunction
+internal readonly record struct HardSigmoidFunction(float Alpha, float Beta) : IUnaryFunction, IVectorFunction
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => T.Min(T.Max(x * T.CreateTruncating(Alpha) + T.CreateTruncating(Beta), T.Zero), T.One);
 
@@ -51,7 +51,7 @@ internal readonly record struct HardSigmoidFunction(float Alpha, float Beta) : I
 }
 
 /// <summary>x · min(max(x / 6 + 0.5, 0), 1).</summary>
-internal readonly record struct HardSwishFunction : IVectorFunction
+internal readonly record struct HardSwishFunction : IUnaryFunction, IVectorFunction
 {
     public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> => x * T.Min(T.Max(x / T.CreateTruncating(6) + T.CreateTruncating(0.5), T.Zero), T.One);
 

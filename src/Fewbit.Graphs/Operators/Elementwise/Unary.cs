@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Fewbit.Tensors;
 using Fewbit.Tensors.Threading;
@@ -92,13 +93,19 @@ internal static class Loops
         for (int i = 0; i < y.Length; i++) y[i] = (float)function.Apply((double)x[i]);
     }
 
-    /// <summary>Vector by vector, the last elements one by one.</summary>
+    /// <summary>Vector by vector; the last elements in a vector that is filled up.</summary>
+    // Optimized at its first call: a short run of a command never gets to the second.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Vectors<TFunction>(TFunction function, ReadOnlySpan<float> x, Span<float> y) where TFunction : struct, IVectorFunction
     {
         int i = 0;
         ref float from = ref MemoryMarshal.GetReference(x), to = ref MemoryMarshal.GetReference(y);
         for (; i <= y.Length - Vector<float>.Count; i += Vector<float>.Count) function.Apply(Vector.LoadUnsafe(ref from, (nuint)i)).StoreUnsafe(ref to, (nuint)i);
-        for (; i < y.Length; i++) y[i] = function.Apply(x[i]);
+        if (i == y.Length) return;
+        Span<float> last = stackalloc float[Vector<float>.Count];
+        x[i..y.Length].CopyTo(last);
+        function.Apply(new Vector<float>(last)).CopyTo(last);
+        last[..(y.Length - i)].CopyTo(y[i..]);
     }
 
     /// <summary>Integers one by one.</summary>
@@ -109,8 +116,8 @@ internal static class Loops
     }
 }
 
-/// <summary>A function that takes whole vectors.</summary>
-internal interface IVectorFunction : IUnaryFunction
+/// <summary>A function of whole vectors.</summary>
+internal interface IVectorFunction
 {
     Vector<float> Apply(Vector<float> x);
 }

@@ -67,7 +67,12 @@ internal sealed record Where : IDifferentiable, IInPlaceOperator
                 long run = Math.Min(loops.RunLength, end - at), stepA = loops.StepA, stepB = loops.StepB, stepC = loops.StepC;
                 T* a = A + loops.A, b = B + loops.B, y = Output + at;
                 byte* c = Condition + loops.C;
-                for (long i = 0; i < run; i++) y[i] = c[i * stepC] != 0 ? a[i * stepA] : b[i * stepB];
+                for (long i = 0; i < run; i++)
+                {
+                    // Both are read first, so that no branch depends on the condition.
+                    T whenTrue = a[i * stepA], whenFalse = b[i * stepB];
+                    y[i] = c[i * stepC] != 0 ? whenTrue : whenFalse;
+                }
                 loops.Advance(run);
                 at += run;
             }

@@ -13,7 +13,7 @@ internal readonly record struct CopyAxis(long Length, long From, long To);
 internal static unsafe class StridedCopy
 {
     private const int MaxRank = 16;
-    private const int Tile = 16;
+    private const int Tile = 8;
     private const long ChunkBytes = 1 << 17;
 
     /// <summary>Copies elements of the width of <paramref name="type"/>; axes outermost first, both addresses at the first element.</summary>

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Fewbit.Graphs.Operators.Movement;
 using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Operators.Reductions;
@@ -31,11 +32,12 @@ internal sealed record Reduce(Reduction Kind, bool KeepsDims, bool IsNoOpWithout
     public void Infer(InferenceContext context)
     {
         context.Node.ExpectInputs(1, 2);
+        if (context.HasInput(1)) context.ExpectType(1, type => type is ElementType.Int64 or ElementType.Int32, "int64 axes");
         SymbolicShape? shape = null;
         if (context.InputShape(0) is { } input)
         {
-            bool areKnown = !context.HasInput(1) || context.InputInts(1) is not null;
-            if (areKnown) shape = Reduced(input, Mask(context.Node, input.Rank, context.InputInts(1)));
+            bool areKnown = !context.HasInput(1) || context.InputTensor(1) is not null;
+            if (areKnown) shape = Reduced(input, Mask(context.Node, input.Rank, context.InputTensor(1)));
             else if (KeepsDims) shape = SymbolicShape.OfRank(input.Rank);
         }
         context.SetOutput(0, context.InputType(0), shape);
@@ -48,7 +50,7 @@ internal sealed record Reduce(Reduction Kind, bool KeepsDims, bool IsNoOpWithout
     public void Evaluate(EvaluationContext context)
     {
         if (Converted.ThroughFloat32(context, this)) return;
-        ulong axes = Mask(context.Node, context.Input(0).Rank, context.FindInput(1) is { } given ? context.Node.ReadInts(given) : null);
+        ulong axes = Mask(context.Node, context.Input(0).Rank, context.FindInput(1));
         switch (context.Input(0).Type)
         {
             case ElementType.Float32: RunFloat(context, axes); break;
@@ -61,13 +63,19 @@ internal sealed record Reduce(Reduction Kind, bool KeepsDims, bool IsNoOpWithout
     public void Gradient(GradientContext context) => ReduceGradients.Apply(this, context);
 
     /// <summary>One bit for each dimension that is reduced.</summary>
-    private ulong Mask(Node node, int rank, long[]? given)
+    private ulong Mask(Node node, int rank, Tensor? given)
     {
-        long[] axes = given ?? Axes ?? [];
-        if (axes.Length == 0) return IsNoOpWithoutAxes ? 0 : (1UL << rank) - 1;
+        node.Expect(rank < 64, $"reduces a tensor of {rank} dimensions");
         ulong mask = 0;
-        foreach (long axis in axes) mask |= 1UL << node.Axis(axis, rank, "an axis");
-        return mask;
+        if (given is not null)
+        {
+            foreach (long axis in Indices.Read(given)) mask |= 1UL << node.Axis(axis, rank, "an axis");
+        }
+        else
+        {
+            foreach (long axis in Axes ?? []) mask |= 1UL << node.Axis(axis, rank, "an axis");
+        }
+        return mask != 0 || IsNoOpWithoutAxes ? mask : (1UL << rank) - 1;
     }
 
     private SymbolicShape Reduced(SymbolicShape input, ulong mask)

@@ -8,6 +8,14 @@ internal static class ReductionOperators
         foreach (Reduction kind in Enum.GetValues<Reduction>()) registry.Add($"Reduce{kind}", Reduce.Parser(kind));
         registry.Add("Softmax", Softmax.Parse);
         registry.Add("LogSoftmax", Softmax.Parse);
+        registry.Add("Hardmax", Hardmax.Parse);
+        registry.Add("ArgMax", ArgExtremum.Parse);
+        registry.Add("ArgMin", ArgExtremum.Parse);
+        registry.Add("TopK", TopK.Parse);
+        registry.Add("CumSum", Cumulative.Parse);
+        registry.Add("CumProd", Cumulative.Parse);
+        registry.Add("Det", _ => new Determinant());
+        registry.Add("Einsum", Einsum.Parse);
         registry.Add("SumToShapeOf", _ => new SumToShapeOf(), OperatorTable.FewbitDomain);
     }
 }

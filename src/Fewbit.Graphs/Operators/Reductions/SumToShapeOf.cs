@@ -1,5 +1,3 @@
-using System.Numerics;
-using Fewbit.Graphs.Operators.Elementwise;
 using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Operators.Reductions;
@@ -13,7 +11,14 @@ internal sealed record SumToShapeOf : IDifferentiable
         context.SetOutput(0, context.InputType(0), context.InputShape(1));
     }
 
-    public void Evaluate(EvaluationContext context) => ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context));
+    public void Evaluate(EvaluationContext context)
+    {
+        (Tensor input, Tensor output) = (context.Input(0), context.Output(0));
+        if (input.ElementCount == output.ElementCount) input.Reshape(output.Shape).CopyTo(output);
+        else if (input.Type == ElementType.Float32) Reducing.Run<float, double, FloatSum<SumFormula>>(context, input, output, SummedAxes(input.Shape, output.Shape));
+        else if (input.Type == ElementType.Float64) Reducing.Run<double, double, DoubleSum<SumFormula>>(context, input, output, SummedAxes(input.Shape, output.Shape));
+        else throw context.Node.Fail($"does not take {input.Type.Name()} elements");
+    }
 
     public void Gradient(GradientContext context)
     {
@@ -21,21 +26,13 @@ internal sealed record SumToShapeOf : IDifferentiable
         context.SetInputGradient(0, gradient.Apply("Expand", context.Input(0).Apply("Shape")));
     }
 
-    private readonly struct Action(EvaluationContext context) : IRealAction
+    private static ulong SummedAxes(Shape input, Shape output)
     {
-        public void Run<T>() where T : unmanaged, IBinaryFloatingPointIeee754<T>
+        ulong axes = 0;
+        for (int i = 1; i <= input.Rank; i++)
         {
-            (Tensor input, Tensor output) = (context.Input(0), context.Output(0));
-            Span<T> x = input.Span<T>(), sum = output.Span<T>();
-            sum.Clear();
-            var loops = new BroadcastLoops(context.Node, input.Shape, output.Shape, output.Shape);
-            for (int i = 0; i < x.Length;)
-            {
-                int run = (int)loops.RunLength;
-                for (int j = 0; j < run; j++) sum[(int)(loops.A + j * loops.StepA)] += x[i + j];
-                loops.Advance(run);
-                i += run;
-            }
+            if (i > output.Rank || output[output.Rank - i] == 1) axes |= 1UL << (input.Rank - i);
         }
+        return axes;
     }
 }

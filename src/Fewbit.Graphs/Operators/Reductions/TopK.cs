@@ -1,0 +1,79 @@
+using System.Numerics;
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs.Operators.Reductions;
+
+/// <summary>ONNX TopK, opset 11: the k largest or smallest elements along an axis and their places; of equal ones the first.</summary>
+internal sealed record TopK(long Axis, bool IsLargest) : IDifferentiable
+{
+    public static TopK Parse(Node node) => new(node.Int("axis", -1), node.Int("largest", 1) != 0);
+
+    public void Infer(InferenceContext context)
+    {
+        context.Node.ExpectInputs(2, 2);
+        SymbolicShape? shape = context.InputShape(0);
+        if (shape is not null)
+        {
+            int axis = context.Node.Axis(Axis, shape.Rank);
+            Dim k = context.InputInts(1) is [var given] ? Count(context.Node, given, shape, axis) : Dim.Unknown;
+            shape = shape.With(axis, k);
+        }
+        context.SetOutput(0, context.InputType(0), shape);
+        context.SetOutput(1, ElementType.Int64, shape);
+    }
+
+    public void Evaluate(EvaluationContext context)
+    {
+        if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Number(context.Node, context.Input(0).Type, new Action(context, this));
+    }
+
+    public void Gradient(GradientContext context)
+    {
+        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        Value zeros = context.Input(0) * context.Input(0).Scalar(0);
+        context.SetInputGradient(0, zeros.Apply("ScatterElements", new Attributes { { "axis", Axis }, { "reduction", "add" } }, context.Output(1), gradient));
+    }
+
+    private static Dim Count(Node node, long k, SymbolicShape shape, int axis)
+    {
+        node.Expect(k >= 0 && (!shape[axis].IsKnown || k <= shape[axis].Length), $"takes {k} of the {shape[axis]} elements along axis {axis} of {shape}");
+        return k;
+    }
+
+    private readonly struct Action(EvaluationContext context, TopK settings) : INumberAction
+    {
+        public void Run<T>() where T : unmanaged, INumber<T>
+        {
+            Tensor input = context.Input(0), values = context.Output(0);
+            int axis = context.Node.Axis(settings.Axis, input.Rank);
+            int outer = (int)input.Shape.CountOf(0, axis), length = (int)input.Shape[axis], inner = (int)input.Shape.CountOf(axis + 1, input.Rank), k = (int)values.Shape[axis];
+            Span<T> x = input.Span<T>(), y = values.Span<T>();
+            Span<long> places = context.HasOutput(1) ? context.Output(1).Span<long>() : default;
+            var keys = new T[length];
+            var order = new int[length];
+            var comparer = new ByValue<T>(keys, settings.IsLargest);
+            for (int i = 0; i < outer * inner; i++)
+            {
+                int start = i / inner * length * inner + i % inner, to = i / inner * k * inner + i % inner;
+                for (int j = 0; j < length; j++) (keys[j], order[j]) = (x[start + j * inner], j);
+                Array.Sort(order, comparer);
+                for (int j = 0; j < k; j++)
+                {
+                    y[to + j * inner] = keys[order[j]];
+                    if (!places.IsEmpty) places[to + j * inner] = order[j];
+                }
+            }
+        }
+    }
+
+    /// <summary>Larger numbers first (or smaller ones), NaN as the largest, equal ones by place.</summary>
+    private sealed class ByValue<T>(T[] keys, bool isLargest) : IComparer<int> where T : INumber<T>
+    {
+        public int Compare(int a, int b)
+        {
+            (T x, T y) = (keys[a], keys[b]);
+            int sign = T.IsNaN(x) || T.IsNaN(y) ? T.IsNaN(x).CompareTo(T.IsNaN(y)) : x.CompareTo(y);
+            return sign == 0 ? a.CompareTo(b) : isLargest ? -sign : sign;
+        }
+    }
+}
