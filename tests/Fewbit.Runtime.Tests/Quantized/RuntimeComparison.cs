@@ -53,10 +53,23 @@ internal sealed class RuntimeComparison
     /// <summary>Fails unless all outputs are equal to the last bit and both engines fused the same operators.</summary>
     public void ExpectEqual()
     {
-        string differences = string.Join("; ", Outputs.Where(output => output.Value.Differing > 0).Select(output => $"{output.Key}: {output.Value.Differing} of {output.Value.Count} differ, by up to {output.Value.Largest}"));
-        Assert.True(differences.Length == 0, $"{differences} | Fewbit: {FewbitOperators} | ONNX Runtime: {RuntimeOperators} | {string.Join(", ", Report.Nodes)}");
-        Assert.Equal(RuntimeOperators, FewbitOperators);
+        Assert.True(Outputs.All(output => output.Value.Differing == 0), Describe());
+        Assert.True(RuntimeOperators == FewbitOperators, Describe());
     }
+
+    /// <summary>
+    /// Fails unless both engines fused the same operators, and the outputs are equal; where a node stays float, one output in a thousand may differ by one code:
+    /// two orders of a float sum round differently.
+    /// </summary>
+    public void ExpectSameOperatorsAndCodes()
+    {
+        if (Report.Float.Any()) Assert.All(Outputs, output => Assert.True(output.Value.Differing <= output.Value.Count / 1000 + 1, Describe()));
+        else Assert.True(Outputs.All(output => output.Value.Differing == 0), Describe());
+        Assert.True(RuntimeOperators == FewbitOperators, Describe());
+    }
+
+    private string Describe() => string.Join("; ", Outputs.Select(output => $"{output.Key}: {output.Value.Differing} of {output.Value.Count} differ, by up to {output.Value.Largest}"))
+        + $" | Fewbit: {FewbitOperators} | ONNX Runtime: {RuntimeOperators} | {string.Join(", ", Report.Nodes)}";
 
     private static (long Differing, long Count, double Largest) Difference(Tensor expected, Tensor actual)
     {

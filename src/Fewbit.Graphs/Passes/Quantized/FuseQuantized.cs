@@ -28,7 +28,8 @@ public static class FuseQuantized
 
     private static void Prepare(Graph graph)
     {
-        var folding = new FoldConstants { MaxGrowth = long.MaxValue };
+        var folding = new FoldConstants { MaxGrowth = long.MaxValue / 2 };
+        RemoveIdentities.Apply(graph);
         DuplicateDequantizers.Apply(graph);
         for (int round = 0; round < MaxRounds; round++)
         {
@@ -36,7 +37,9 @@ public static class FuseQuantized
             changed |= MergeDoubleQuantization.Apply(graph);
             changed |= ShareQuantizers.Apply(graph);
             changed |= folding.Run(graph).HasChanged;
+            changed |= FuseMatMulAdd.Apply(graph);
             changed |= PropagateQuantization.Apply(graph);
+            changed |= QuantizeWhereConstants.Apply(graph);
             changed |= QuantizeBiases.Apply(graph);
             changed |= DuplicateDequantizers.Apply(graph);
             if (!changed) break;

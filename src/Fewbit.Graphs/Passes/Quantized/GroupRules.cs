@@ -38,7 +38,7 @@ internal static class GroupRules
     static GroupRules()
     {
         foreach (string unary in (string[])["AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid", "Softmax"]) Rules.Add(unary, new(Replacement.Operator, group => CheckSameType(group, 1)));
-        foreach (string mover in (string[])["Expand", "Flatten", "Gather", "GatherElements", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"])
+        foreach (string mover in (string[])["DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "Reshape", "Slice", "Squeeze", "Tile", "Transpose", "Unsqueeze"])
             Rules.Add(mover, new(Replacement.SameOperator, group => CheckPair(group, allows16Bit: true, needsPositiveScale: false)));
         foreach (string chooser in (string[])["MaxPool", "ReduceMax", "ReduceMin"])
             Rules.Add(chooser, new(Replacement.SameOperator, CheckChooser));
@@ -51,7 +51,22 @@ internal static class GroupRules
     {
         if (group.Check() is { } reason) return reason;
         (ElementType x, ElementType w, ElementType y) = (group.Dequantizers[0].CodeType(), group.Dequantizers[1].CodeType(), group.Quantizers[0].CodeType());
-        return CheckProduct(x, w) ?? CheckOutput(x, y) ?? CheckBias(group);
+        return CheckProduct(x, w) ?? CheckOutput(x, y) ?? CheckBias(group) ?? CheckBiasScale(group);
+    }
+
+    /// <summary>The bias joins the sum of codes, so its scale must be that of the sum; ONNX Runtime allows one percent.</summary>
+    private static string? CheckBiasScale(QuantizedGroup group)
+    {
+        if (group.Dequantizers.Count < 3) return null;
+        if (group.Dequantizers.Any(node => node.Inputs[1] is not { IsConstant: true, Type: ElementType.Float32 }) || !Qdq.IsScalarConstant(group.Dequantizers[0].Inputs[1])) return "a scale is not a float32 constant";
+        float x = group.Dequantizers[0].Scale();
+        float[] weights = Floats.Read(group.Dequantizers[1].Inputs[1]!.Constant!), biases = Floats.Read(group.Dequantizers[2].Inputs[1]!.Constant!);
+        for (int i = 0; i < Math.Max(weights.Length, biases.Length); i++)
+        {
+            float expected = x * weights[weights.Length == 1 ? 0 : i], stated = biases[biases.Length == 1 ? 0 : i];
+            if (Math.Abs(stated - expected) > 0.01f * Math.Abs(expected)) return $"the bias has scale {stated}, but input scale * weight scale is {expected}";
+        }
+        return null;
     }
 
     private static string? CheckMatMul(QuantizedGroup group)

@@ -45,11 +45,11 @@ internal static class MergeDoubleQuantization
             return new(first, second, last);
         }
 
-        /// <summary>One quantization for both; null where the code types differ or are not of 8 bits.</summary>
+        /// <summary>One quantization for both; null where the code types differ or are not of 8 or 16 bits.</summary>
         public CodeScale? Merged()
         {
             ElementType type = First.CodeType();
-            if (type != Second.CodeType() || !type.Is8Bit()) return null;
+            if (type != Second.CodeType() || type.BitWidth() is not (8 or 16)) return null;
             (float scale1, int zero1, float scale2, int zero2) = (First.Scale(), First.ZeroPoint(), Second.Scale(), Second.ZeroPoint());
             if (zero1 == zero2 && scale1 == scale2) return new(scale1, zero1);
             (int min, int max) = CodeRange.Of(type);

@@ -5,7 +5,7 @@ namespace Fewbit.Graphs.Passes.Quantized;
 
 /// <summary>
 /// Turns float weights and biases of Conv and Gemm into codes where input and output are quantized, as ONNX Runtime does on loading:
-/// bias = round(b / (sx * sw)) as int32; a float weight becomes symmetric int8 with one scale.
+/// bias = round(b / (sx * sw)) as int32; a float weight becomes int8 with one scale and zero point.
 /// </summary>
 internal static class QuantizeBiases
 {
@@ -63,12 +63,12 @@ internal static class QuantizeBiases
     {
         Graph graph = node.Graph;
         float[] values = Floats.Read(weight.Constant!);
-        float largest = 0;
-        foreach (float value in values) largest = Math.Max(largest, Math.Abs(value));
-        float scale = largest == 0 ? 1 : largest / 127;
+        (float min, float max) = (Math.Min(values.Min(), 0), Math.Max(values.Max(), 0));
+        float scale = max == min ? 1 : (max - min) / 255;
+        int zeroPoint = (int)MathF.Round(Math.Clamp(-128 - min / scale, -128, 127));
         Tensor codes = Tensor.AllocateUninitialized(ElementType.Int8, weight.Constant!.Shape);
-        Codes.Write(Array.ConvertAll(values, value => Rounding.ToCode(value / scale, 0, -128, 127)), codes);
-        Value[] inputs = [graph.AddConstant(weight.Name + "/codes", codes), graph.AddConstant(weight.Name + "/scale", Tensor.Scalar(scale)), graph.AddConstant(weight.Name + "/zero", Tensor.Scalar((sbyte)0))];
+        Codes.Write(Array.ConvertAll(values, value => Rounding.ToCode(value / scale, zeroPoint, -128, 127)), codes);
+        Value[] inputs = [graph.AddConstant(weight.Name + "/codes", codes), graph.AddConstant(weight.Name + "/scale", Tensor.Scalar(scale)), graph.AddConstant(weight.Name + "/zero", Tensor.Scalar((sbyte)zeroPoint))];
         Node dequantizer = graph.InsertNode(graph.IndexOf(node), "", "DequantizeLinear", inputs, name: weight.Name + "/dequantize");
         node.SetInput(1, dequantizer.Outputs[0]);
         return dequantizer;

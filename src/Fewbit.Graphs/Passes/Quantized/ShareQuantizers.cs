@@ -1,6 +1,7 @@
 namespace Fewbit.Graphs.Passes.Quantized;
 
 /// <summary>Lets equal quantizers of one value be one node: an operator fuses only where one quantizer reads its output.</summary>
+/// <remarks>Equal means as ONNX Runtime sees it: scales of equal value, but the same zero point, since it shares constants of real numbers alone.</remarks>
 internal static class ShareQuantizers
 {
     public static bool Apply(Graph graph)
@@ -18,6 +19,6 @@ internal static class ShareQuantizers
         return changed;
     }
 
-    private static bool IsEqual(Node a, Node b) => a.Inputs[0] == b.Inputs[0] && a.CodeType() == b.CodeType()
-        && a.HasScalarConstants() && b.HasScalarConstants() && a.Scale() == b.Scale() && a.ZeroPoint() == b.ZeroPoint();
+    private static bool IsEqual(Node a, Node b) => a.Inputs[0] == b.Inputs[0] && a.Input(2) == b.Input(2)
+        && a.HasScalarConstants() && b.HasScalarConstants() && a.Scale() == b.Scale();
 }

@@ -14,9 +14,7 @@ internal static class UnsignedCodes
     {
         foreach (Node node in graph.Nodes.ToArray())
         {
-            if (node.Graph != graph) continue;
             if (node.IsQuantizer()) ConvertPair(graph, node);
-            else if (node.IsDequantizer()) ConvertConstant(graph, node);
         }
     }
 
@@ -32,16 +30,6 @@ internal static class UnsignedCodes
         dequantizer.SetInput(2, zeroPoint);
         graph.Remove(quantizer);
         graph.InsertNode(index + 1, OperatorTable.FewbitDomain, "SignedCodes", quantizer.Name + "/signed", [copy.Outputs[0]], [codes], []);
-    }
-
-    /// <summary>A constant of int8 codes that is no weight of a product, so that it meets activations of its own type.</summary>
-    private static void ConvertConstant(Graph graph, Node dequantizer)
-    {
-        if (dequantizer.Inputs[0] is not { IsConstant: true, Type: ElementType.Int8 } codes || !IsSigned(dequantizer.Input(2))) return;
-        if (dequantizer.Outputs[0].Readers().Any(reader => reader.OpType is "Conv" or "MatMul" or "Gemm")) return;
-        Value zeroPoint = Unsigned(graph, dequantizer.Inputs[2]!);
-        dequantizer.SetInput(0, Unsigned(graph, codes));
-        dequantizer.SetInput(2, zeroPoint);
     }
 
     private static bool IsSigned(Value? zeroPoint) => Qdq.IsScalarConstant(zeroPoint) && zeroPoint!.Type == ElementType.Int8;
