@@ -30,6 +30,7 @@ internal static class OperatorTable
         PoolingOperators.Register(registry);
         NormalizationOperators.Register(registry);
         ResamplingOperators.Register(registry);
+        RecurrentOperators.Register(registry);
         UnaryOperators.Register(registry);
         MovementOperators.Register(registry);
         ReductionOperators.Register(registry);

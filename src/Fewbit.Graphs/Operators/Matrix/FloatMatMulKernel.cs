@@ -66,11 +66,11 @@ internal sealed unsafe class FloatMatMulKernel : IKernel
 internal static unsafe class PackedRight
 {
     /// <summary>The packed form.</summary>
-    public static Tensor Of(Tensor matrix, int columns, int inner, bool transposed) =>
-        CompilationContext.Derive(matrix, ("PackedRight", columns, inner, transposed, KernelPaths.Active), source =>
+    public static Tensor Of(Tensor matrix, int columns, int inner, bool transposed, long start = 0) =>
+        CompilationContext.Derive(matrix, ("PackedRight", columns, inner, transposed, start, KernelPaths.Active), source =>
         {
             Tensor packed = Tensor.AllocateUninitialized(ElementType.UInt8, [PackedMatrix.Bytes(PackedMatrix.Side.Right, columns, inner)]);
-            PackedMatrix.Pack(PackedMatrix.Side.Right, (float*)source.Address, transposed ? inner : columns, transposed, columns, inner, (float*)packed.Address);
+            PackedMatrix.Pack(PackedMatrix.Side.Right, (float*)source.Address + start, transposed ? inner : columns, transposed, columns, inner, (float*)packed.Address);
             GC.KeepAlive(source);
             return packed;
         });

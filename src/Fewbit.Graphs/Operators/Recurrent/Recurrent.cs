@@ -1,0 +1,87 @@
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs.Operators;
+
+/// <summary>Which cell a recurrent node has.</summary>
+internal enum Cell
+{
+    /// <summary>One gate: H = f(X W' + H R' + b).</summary>
+    Rnn = 1,
+
+    /// <summary>Three gates: z, r, h.</summary>
+    Gru = 3,
+
+    /// <summary>Four gates: i, o, f, c.</summary>
+    Lstm = 4,
+}
+
+/// <summary>ONNX RNN, GRU and LSTM, opset 14: x [T, N, I] to y [T, D, N, H], D directions; layout 1 puts the batch first.</summary>
+/// <param name="Cell">Which one.</param>
+/// <param name="HiddenSize">H; 0: as the recurrent weight says.</param>
+/// <param name="Direction">forward, reverse or bidirectional.</param>
+/// <param name="Activations">Three (LSTM), two (GRU) or one (RNN) a direction.</param>
+/// <param name="Clip">Bound of what an activation takes; infinite without one.</param>
+/// <param name="BatchFirst">Layout 1.</param>
+/// <param name="Variant">LSTM: input and forget gate are coupled (input_forget). GRU: the reset gate acts after the product (linear_before_reset).</param>
+internal sealed record Recurrent(Cell Cell, long HiddenSize, string Direction, RecurrentActivation[] Activations, float Clip, bool BatchFirst, bool Variant) : ICompiledOperator
+{
+    public const int Bias = 3, Lengths = 4, InitialHidden = 5, InitialCell = 6, Peepholes = 7;
+
+    public int Directions => Direction == "bidirectional" ? 2 : 1;
+
+    public int Gates => (int)Cell;
+
+    public static Recurrent Parse(Node node, Cell cell)
+    {
+        string direction = node.String("direction", "forward");
+        node.Expect(direction is "forward" or "reverse" or "bidirectional", $"direction is '{direction}', expected forward, reverse or bidirectional");
+        float clip = node.Float("clip", float.PositiveInfinity);
+        long variant = cell == Cell.Lstm ? node.Int("input_forget", 0) : cell == Cell.Gru ? node.Int("linear_before_reset", 0) : 0;
+        int directions = direction == "bidirectional" ? 2 : 1;
+        return new(cell, node.Int("hidden_size", 0), direction, RecurrentActivation.Parse(node, cell, directions), clip == 0 ? float.PositiveInfinity : clip, node.Int("layout", 0) != 0, variant != 0);
+    }
+
+    public void Infer(InferenceContext context)
+    {
+        Node node = context.Node;
+        node.ExpectInputs(3, Cell == Cell.Lstm ? 8 : 6);
+        ElementType type = context.InputType(0);
+        (SymbolicShape? x, SymbolicShape? w, SymbolicShape? r) = (context.InputShape(0), context.InputShape(1), context.InputShape(2));
+        Dim hidden = HiddenSize > 0 ? HiddenSize : r is null ? Dim.Unknown : r[2];
+        if (x is not null) node.Expect(x.Rank == 3, $"x has shape {x}, expected {(BatchFirst ? "[N, T, I]" : "[T, N, I]")}");
+        if (x is not null && w is not null) ExpectShape(node, "W", w, [Directions, hidden * Gates, x[2]]);
+        if (r is not null) ExpectShape(node, "R", r, [Directions, hidden * Gates, hidden]);
+        if (context.HasInput(Bias) && context.InputShape(Bias) is { } b) ExpectShape(node, "B", b, [Directions, hidden * (2 * Gates)]);
+        (Dim steps, Dim batch) = x is null ? (Dim.Unknown, Dim.Unknown) : BatchFirst ? (x[1], x[0]) : (x[0], x[1]);
+        SymbolicShape state = BatchFirst ? [batch, Directions, hidden] : [Directions, batch, hidden];
+        if (context.HasInput(InitialHidden) && context.InputShape(InitialHidden) is { } h) ExpectShape(node, "initial_h", h, state);
+        if (Cell == Cell.Lstm && context.HasInput(InitialCell) && context.InputShape(InitialCell) is { } c) ExpectShape(node, "initial_c", c, state);
+        context.SetOutput(0, type, BatchFirst ? [batch, steps, Directions, hidden] : [steps, Directions, batch, hidden]);
+        context.SetOutput(1, type, state);
+        if (Cell == Cell.Lstm) context.SetOutput(2, type, state);
+    }
+
+    public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
+
+    public IKernel? Compile(CompilationContext context)
+    {
+        (Shape x, Shape r) = (context.InputShape(0), context.InputShape(2));
+        var shape = new RecurrentShape((int)(BatchFirst ? x[1] : x[0]), (int)(BatchFirst ? x[0] : x[1]), (int)x[2], (int)r[2], Directions);
+        return context.InputType(0) switch
+        {
+            ElementType.Float32 => new RecurrentKernel<float>(this, shape, context.Constant(1), context.Constant(2)),
+            ElementType.Float64 => new RecurrentKernel<double>(this, shape, null, null),
+            var other => context.Node.NoKernel(other),
+        };
+    }
+
+    private static void ExpectShape(Node node, string name, SymbolicShape found, SymbolicShape expected)
+    {
+        bool fits = found.Rank == expected.Rank;
+        for (int i = 0; fits && i < found.Rank; i++) fits = found[i].MayEqual(expected[i]);
+        node.Expect(fits, $"{name} has shape {found}, expected {expected}");
+    }
+}
+
+/// <summary>The lengths of a recurrent node.</summary>
+internal readonly record struct RecurrentShape(int Steps, int Batch, int Input, int Hidden, int Directions);
