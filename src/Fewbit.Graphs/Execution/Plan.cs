@@ -87,6 +87,14 @@ public sealed class Plan
         }
     }
 
+    /// <summary>Measures each step over several runs on what the input buffers hold.</summary>
+    /// <param name="runs">Runs to take the medians of; 1 and up.</param>
+    public PlanProfile Profile(int runs = 10)
+    {
+        Run();
+        return PlanProfile.Of(_steps, Require.InRange(runs, 1, 10_000));
+    }
+
     /// <summary>A copy of an output of the last run.</summary>
     public Tensor Output(string name) => Find(name)().Copy();
 

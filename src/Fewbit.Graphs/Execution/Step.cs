@@ -6,6 +6,14 @@ namespace Fewbit.Graphs.Execution;
 /// <summary>One thing that a plan does.</summary>
 internal abstract class Step
 {
+    public abstract Node Node { get; }
+
+    /// <summary>Name of what computes the node.</summary>
+    public abstract string Kernel { get; }
+
+    /// <summary>Shape of the first output for a report; empty where only a run tells.</summary>
+    public abstract string OutputShape { get; }
+
     public abstract void Run();
 }
 
@@ -13,6 +21,12 @@ internal abstract class Step
 internal sealed class StaticStep(EvaluationContext context, IKernel? kernel) : Step
 {
     public EvaluationContext Context => context;
+
+    public override Node Node => context.Node;
+
+    public override string Kernel => (kernel?.GetType() ?? context.Node.Operator.GetType()).Name;
+
+    public override string OutputShape => context.HasOutput(0) ? context.Output(0).Shape.ToString() : "";
 
     public override void Run()
     {
@@ -25,6 +39,12 @@ internal sealed class StaticStep(EvaluationContext context, IKernel? kernel) : S
 internal sealed class DynamicStep(Node node, Interpreter interpreter, Func<Value, Tensor?> find, Dictionary<Value, Tensor> results) : Step
 {
     private readonly Scope _scope = new(interpreter, find);
+
+    public override Node Node => node;
+
+    public override string Kernel => "interpreter";
+
+    public override string OutputShape => "";
 
     public override void Run()
     {

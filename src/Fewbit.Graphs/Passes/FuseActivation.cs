@@ -32,10 +32,10 @@ public sealed class FuseActivation : IPass
             residual = other;
         }
         Activation activation = Activation.None;
-        if (OnlyReader(taken[^1]) is { } reader && ActivationOf(reader) is { } found)
+        while (OnlyReader(taken[^1]) is { } reader && ActivationOf(reader) is { } found && Joined(activation, found) is { } joint)
         {
             taken.Add(reader);
-            activation = found;
+            activation = joint;
         }
         if (taken.Count == 1) return;
         report.Change(conv, $"takes over {string.Join(" and ", taken.Skip(1).Select(node => node.OpType))}");
@@ -69,6 +69,21 @@ public sealed class FuseActivation : IPass
         Value other = a == convolved ? b : a;
         return other.Shape is { } shape && shape.Equals(convolved.Shape) && !shape.Contains(Dim.Unknown) && other.Type == convolved.Type ? other : null;
     }
+
+    /// <summary>One activation for two in a row (Relu and Clip, in a file that states ReLU6 as both); null where there is none.</summary>
+    private static Activation? Joined(Activation first, Activation second)
+    {
+        if (first.Kind == ActivationKind.None) return second;
+        if (Bounds(first) is not { } a || Bounds(second) is not { } b || b.Low > b.High) return null;
+        return Activation.Clip(Math.Clamp(a.Low, b.Low, b.High), Math.Clamp(a.High, b.Low, b.High));
+    }
+
+    private static (float Low, float High)? Bounds(Activation activation) => activation.Kind switch
+    {
+        ActivationKind.Relu => (0, float.PositiveInfinity),
+        ActivationKind.Clip when activation.Low <= activation.High => (activation.Low, activation.High),
+        _ => null,
+    };
 
     private static Activation? ActivationOf(Node node)
     {

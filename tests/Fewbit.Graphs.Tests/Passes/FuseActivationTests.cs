@@ -11,6 +11,7 @@ public sealed class FuseActivationTests
     [InlineData("Relu")]
     [InlineData("LeakyRelu")]
     [InlineData("Clip")]
+    [InlineData("Relu, Clip")]
     [InlineData("")]
     public void Run_ResidualBlock_BecomesFusedConvolutions(string activation)
     {
@@ -53,6 +54,7 @@ public sealed class FuseActivationTests
     private static Value Activate(Value x, string activation) => activation switch
     {
         "" => x,
+        "Relu, Clip" => Activate(Activate(x, "Relu"), "Clip"),
         "Clip" => x.Apply("Clip", x.Scalar(-0.25), x.Scalar(0.75)),
         _ => x.Apply(activation),
     };

@@ -49,6 +49,7 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.InputShape(0), context.InputShape(1));
         return context.InputType(0) switch
         {
+            ElementType.Float32 when shape.IsMatrixProduct => new ProductConvKernel(shape, Activation, context.Constant(1)),
             ElementType.Float32 when shape.IsPlanar => new PlanarConvKernel(shape.ToPlanar(), Activation, context.Constant(1)),
             ElementType.Float32 => new ReferenceConvKernel<float>(shape, Activation),
             ElementType.Float64 => new ReferenceConvKernel<double>(shape, Activation),

@@ -24,6 +24,9 @@ internal sealed record ConvGeometry(int Batch, int InChannels, int OutChannels, 
     /// <summary>True where the fast kernels of two dimensions serve.</summary>
     public bool IsPlanar => Axes[0] == WindowAxis.Single;
 
+    /// <summary>True where the kernel covers the whole image once: each output is a product with all of it.</summary>
+    public bool IsMatrixProduct => Groups == 1 && OutPlane == 1 && InPlane == Taps && Array.TrueForAll(Axes, axis => axis.PadBegin == 0);
+
     public static ConvGeometry Of(Node node, WindowAttributes window, long groups, Shape x, Shape w) =>
         new(checked((int)x[0]), checked((int)x[1]), checked((int)w[0]), (int)groups, window.Axes(node, x.Dims[2..], w.Dims[2..]));
 

@@ -41,6 +41,23 @@ internal sealed unsafe class PlanarConvKernel : IKernel
     }
 }
 
+/// <summary>A convolution whose kernel covers the image: y [N, M] = x [N, C * plane] * w', the weight as it lies.</summary>
+internal sealed unsafe class ProductConvKernel(ConvGeometry shape, Activation activation, Tensor? weight) : IKernel
+{
+    private readonly int _inner = checked(shape.InChannels * shape.Taps);
+    private readonly Tensor? _packed = weight is null || shape.Batch == 1 ? null : PackedRight.Of(weight, shape.OutChannels, checked(shape.InChannels * shape.Taps), true);
+
+    public void Run(EvaluationContext context)
+    {
+        GemmProblem problem = GemmProblem.Dense(shape.Batch, shape.OutChannels, _inner, (float*)context.Input(0).Address, (float*)context.Input(1).Address, (float*)context.Output(0).Address, transposeB: true);
+        if (_packed is not null) problem.PackedB = PackedRight.View(_packed, shape.OutChannels, _inner);
+        problem.Epilogue.Activation = activation;
+        if (context.FindInput(2) is { } bias) problem.Epilogue.ColumnBias = (float*)bias.Address;
+        if (context.FindInput(3) is { } residual) problem.Epilogue.Residual = (float*)residual.Address;
+        Gemm.Run(problem, context.Scratch(Gemm.ScratchBytes(problem)));
+    }
+}
+
 /// <summary>A convolution by its definition: float64, and three dimensions.</summary>
 internal sealed class ReferenceConvKernel<T>(ConvGeometry shape, Activation activation) : IKernel where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {

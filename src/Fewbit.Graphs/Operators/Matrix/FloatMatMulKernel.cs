@@ -19,7 +19,8 @@ internal sealed unsafe class FloatMatMulKernel : IKernel
     {
         (_shape, _alpha) = (shape, alpha);
         _isEven = IsEven(shape.StartA, out _stepA) & IsEven(shape.StartB, out _stepB);
-        if (right is not null && shape.Count == 1) _packed = PackedRight.Of(right, shape.N, shape.K, shape.TransposeB);
+        // A single row reads the matrix once: packing would only cost memory.
+        if (right is not null && shape.Count == 1 && shape.M > 1) _packed = PackedRight.Of(right, shape.N, shape.K, shape.TransposeB);
     }
 
     public void Run(EvaluationContext context)

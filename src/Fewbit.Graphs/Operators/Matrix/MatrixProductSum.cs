@@ -94,7 +94,7 @@ internal sealed record MatrixProductSum(float Alpha, float Beta, bool TransposeA
         public FloatKernel(MatrixProductSum attributes, MatMulShape shape, Shape? addend, Tensor? right)
         {
             (_attributes, _shape, _addend) = (attributes, shape, attributes.Beta == 0 ? null : addend);
-            if (right is not null) _packed = PackedRight.Of(right, shape.N, shape.K, shape.TransposeB);
+            if (right is not null && shape.M > 1) _packed = PackedRight.Of(right, shape.N, shape.K, shape.TransposeB);
         }
 
         public void Run(EvaluationContext context)

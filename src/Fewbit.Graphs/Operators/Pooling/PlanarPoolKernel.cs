@@ -43,7 +43,7 @@ internal sealed unsafe class PlanarPoolKernel : IKernel
         {
             // Room for the padding on both sides, and for a vector that reads past the end.
             int width = Math.Max(columns.PadBegin + columns.In, (columns.Out - 1) * columns.Stride + (columns.Kernel - 1) * columns.Dilation + 1) + Vector<float>.Count;
-            float* row = (float*)ThreadScratch.Get(width * (long)sizeof(float));
+            float* row = (float*)ThreadScratch.Get(2 * width * (long)sizeof(float));
             new Span<float>(row, width).Fill(_empty);
             int end = Math.Min((chunk + 1) * _planesPerChunk, planes);
             for (int plane = chunk * _planesPerChunk; plane < end; plane++)
@@ -52,7 +52,7 @@ internal sealed unsafe class PlanarPoolKernel : IKernel
                 for (int i = 0; i < rows.Out; i++)
                 {
                     CombineRows(from, i, row + columns.PadBegin);
-                    CombineColumns(row, to + i * columns.Out);
+                    CombineColumns(row, row + width, to + i * columns.Out);
                     if (counts != null) Divide(to + i * columns.Out, counts + i * columns.Out, columns.Out);
                 }
             }
@@ -71,25 +71,27 @@ internal sealed unsafe class PlanarPoolKernel : IKernel
             for (int tap = first + 1; tap < end; tap++) Combine(to, plane + (long)rows.Position(output, tap) * length, length);
         }
 
-        private void CombineColumns(float* row, float* to)
+        /// <summary>Windows at every position, in vectors, of which every stride-th is an output.</summary>
+        private void CombineColumns(float* row, float* windows, float* to)
         {
-            int kernel = columns.Kernel, dilation = columns.Dilation, stride = columns.Stride, width = Vector<float>.Count, i = 0;
-            if (stride == 1)
+            int kernel = columns.Kernel, dilation = columns.Dilation, stride = columns.Stride, width = Vector<float>.Count, last = (columns.Out - 1) * stride;
+            float* target = stride == 1 ? to : windows;
+            int i = 0;
+            // The row has room for a whole vector behind the last window; the output, written directly, has not.
+            for (; stride == 1 ? i + width <= columns.Out : i <= last; i += width)
             {
-                for (; i + width <= columns.Out; i += width)
-                {
-                    Vector<float> sum = *(Vector<float>*)(row + i);
-                    for (int tap = 1; tap < kernel; tap++) sum = Combine(sum, *(Vector<float>*)(row + i + tap * dilation));
-                    *(Vector<float>*)(to + i) = sum;
-                }
+                Vector<float> sum = *(Vector<float>*)(row + i);
+                for (int tap = 1; tap < kernel; tap++) sum = Combine(sum, *(Vector<float>*)(row + i + tap * dilation));
+                *(Vector<float>*)(target + i) = sum;
             }
-            for (; i < columns.Out; i++)
+            for (; stride == 1 && i < columns.Out; i++)
             {
-                float* from = row + i * stride;
-                float sum = from[0];
-                for (int tap = 1; tap < kernel; tap++) sum = isMaximum ? MaxOf(sum, from[tap * dilation]) : sum + from[tap * dilation];
+                float sum = row[i];
+                for (int tap = 1; tap < kernel; tap++) sum = isMaximum ? MaxOf(sum, row[i + tap * dilation]) : sum + row[i + tap * dilation];
                 to[i] = sum;
             }
+            if (stride == 1) return;
+            for (int o = 0, at = 0; o < columns.Out; o++, at += stride) to[o] = windows[at];
         }
 
         private void Combine(float* to, float* from, int length)
