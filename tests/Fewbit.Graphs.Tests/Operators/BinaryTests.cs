@@ -68,6 +68,21 @@ public sealed class BinaryTests
     }
 
     [Fact]
+    public void Pow_VectorsAndOddElements_EqualTheLibraryFunction()
+    {
+        Tensor x = OperatorRun.Random([1_003], 1, 0.001f, 30), exponent = OperatorRun.Random([1_003], 2, -6, 20);
+        float[] special = [-1.5f, 0f, float.NaN, float.PositiveInfinity, -0f];
+        for (int i = 0; i < special.Length; i++) x.Span<float>()[100 * i + 7] = special[i];
+        (exponent.Span<float>()[600], exponent.Span<float>()[700]) = (float.NegativeInfinity, float.NaN);
+        float[] found = OperatorRun.One("Pow", x, exponent).Span<float>().ToArray();
+        for (int i = 0; i < found.Length; i++)
+        {
+            float expected = MathF.Pow(x.Span<float>()[i], exponent.Span<float>()[i]);
+            Assert.True(found[i].Equals(expected) || Math.Abs(found[i] - expected) <= 2e-7f * Math.Abs(expected), $"{x.Span<float>()[i]}^{exponent.Span<float>()[i]} is {found[i]}, expected {expected}");
+        }
+    }
+
+    [Fact]
     public void Run_TypesThatDiffer_NamesBoth()
     {
         string message = Assert.Throws<InvalidDataException>(() => OperatorRun.One("Add", Tensor.From(1f), Tensor.From(1L))).Message;

@@ -55,7 +55,28 @@ internal sealed record Pow : IDifferentiable, IInPlaceOperator
     {
         public static void Run(T* a, long stepA, T* b, long stepB, T* output, long count)
         {
-            for (long i = 0; i < count; i++) output[i] = Power(a[i * stepA], b[i * stepB]);
+            long i = typeof(T) == typeof(float) ? Vectors((float*)a, stepA, (float*)b, stepB, (float*)output, count) : 0;
+            for (; i < count; i++) output[i] = Power(a[i * stepA], b[i * stepB]);
+        }
+
+        /// <summary>e^(b ln a) in float64 where each a is positive and all is finite; returns how many elements are done.</summary>
+        private static long Vectors(float* a, long stepA, float* b, long stepB, float* output, long count)
+        {
+            var infinity = new Vector<float>(float.PositiveInfinity);
+            long i = 0;
+            for (; i <= count - Vector<float>.Count; i += Vector<float>.Count)
+            {
+                Vector<float> x = stepA == 0 ? new(*a) : Vector.Load(a + i), exponent = stepB == 0 ? new(*b) : Vector.Load(b + i);
+                if (Vector.GreaterThanAll(x, Vector<float>.Zero) && Vector.LessThanAll(x, infinity) && Vector.LessThanAll(Vector.Abs(exponent), infinity))
+                {
+                    Vector.Widen(x, out Vector<double> low, out Vector<double> high);
+                    Vector.Widen(exponent, out Vector<double> lowExponent, out Vector<double> highExponent);
+                    Vector.Narrow(Vector.Exp(Vector.Log(low) * lowExponent), Vector.Exp(Vector.Log(high) * highExponent)).Store(output + i);
+                    continue;
+                }
+                for (int lane = 0; lane < Vector<float>.Count; lane++) output[i + lane] = MathF.Pow(x[lane], exponent[lane]);
+            }
+            return i;
         }
 
         private static T Power(T x, T exponent)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Fewbit.Tensors;
 using Fewbit.Tensors.Threading;
 
@@ -67,15 +68,22 @@ internal sealed record Where : IDifferentiable, IInPlaceOperator
                 long run = Math.Min(loops.RunLength, end - at), stepA = loops.StepA, stepB = loops.StepB, stepC = loops.StepC;
                 T* a = A + loops.A, b = B + loops.B, y = Output + at;
                 byte* c = Condition + loops.C;
-                for (long i = 0; i < run; i++)
-                {
-                    // Both are read first, so that no branch depends on the condition.
-                    T whenTrue = a[i * stepA], whenFalse = b[i * stepB];
-                    y[i] = c[i * stepC] != 0 ? whenTrue : whenFalse;
-                }
+                for (long i = 0; i < run; i++) y[i] = Select(c[i * stepC] != 0, a[i * stepA], b[i * stepB]);
                 loops.Advance(run);
                 at += run;
             }
+        }
+
+        /// <summary>By a mask: conditions are seldom predictable, and a wrong guess costs more than the whole element.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static T Select(bool condition, T a, T b)
+        {
+            if (sizeof(T) == 4)
+            {
+                uint x = Unsafe.As<T, uint>(ref a), y = Unsafe.As<T, uint>(ref b), result = y ^ ((x ^ y) & (uint)-Unsafe.BitCast<bool, byte>(condition));
+                return Unsafe.As<uint, T>(ref result);
+            }
+            return condition ? a : b;
         }
     }
 }
