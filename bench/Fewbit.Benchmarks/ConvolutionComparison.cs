@@ -47,8 +47,8 @@ internal static unsafe class ConvolutionComparison
         Workers.ThreadCount = threads;
         OnnxRuntimeLibrary library = OnnxRuntimeLibrary.Open();
         output.WriteLine($"Kernel path {KernelPaths.Active}, {threads} thread(s), ONNX Runtime {library.Version}, GFLOP/s (and Gop/s for int8).");
-        output.WriteLine("| convolution | packed | planes, or depthwise | int8 | ONNX Runtime float | time, ours / ONNX Runtime |");
-        output.WriteLine("|---|---|---|---|---|---|");
+        output.WriteLine("| convolution | packed | planes, or depthwise | Winograd (direct work) | int8 | ONNX Runtime float | time, planes / ONNX Runtime | Winograd / ONNX Runtime |");
+        output.WriteLine("|---|---|---|---|---|---|---|---|");
         foreach ((string name, Conv2DShape shape) in Shapes) output.WriteLine(Row(library, threads, name, shape));
     }
 
@@ -59,16 +59,17 @@ internal static unsafe class ConvolutionComparison
         using var routes = new Routes(shape);
         using OnnxRuntimeSession session = OnnxRuntimeSession.Load(library, Model(shape), new() { Threads = threads });
         var inputs = new Dictionary<string, Tensor> { ["x"] = Tensor.Allocate(ElementType.Float32, [shape.Batch, shape.InChannels, shape.InHeight, shape.InWidth]) };
-        double packed = double.PositiveInfinity, chosen = double.PositiveInfinity, int8 = double.PositiveInfinity, theirs = double.PositiveInfinity;
+        double packed = double.PositiveInfinity, winograd = double.PositiveInfinity, chosen = double.PositiveInfinity, int8 = double.PositiveInfinity, theirs = double.PositiveInfinity;
         for (int round = 0; round < Rounds; round++)
         {
             theirs = Math.Min(theirs, session.Time(inputs, 1, repeats).Min.TotalSeconds);
             chosen = Math.Min(chosen, Shortest(repeats, routes.Chosen));
             int8 = Math.Min(int8, Shortest(repeats, routes.Int8));
+            if (WinogradConv2D.Fits(shape)) winograd = Math.Min(winograd, Shortest(repeats, routes.Winograd));
             if (!shape.IsDepthwise) packed = Math.Min(packed, Shortest(repeats, routes.Packed));
         }
         string Rate(double seconds) => double.IsInfinity(seconds) ? "" : $"{2e-9 * work / seconds:F0}";
-        return $"| {name} | {Rate(packed)} | {Rate(chosen)} | {Rate(int8)} | {Rate(theirs)} | {chosen / theirs:F2} |";
+        return $"| {name} | {Rate(packed)} | {Rate(chosen)} | {Rate(winograd)} | {Rate(int8)} | {Rate(theirs)} | {chosen / theirs:F2} | {(double.IsInfinity(winograd) ? "" : $"{winograd / theirs:F2}")} |";
     }
 
     private static double Shortest(int repeats, Action run)
@@ -113,7 +114,7 @@ internal static unsafe class ConvolutionComparison
     {
         private readonly List<nint> _memory = [];
         private readonly Conv2DShape _shape;
-        private readonly float* _x, _weights, _bias, _y, _scales;
+        private readonly float* _x, _weights, _winograd, _bias, _y, _scales;
         private readonly byte* _codes, _int8Weights, _int8Y;
         private readonly void* _scratch;
 
@@ -134,14 +135,21 @@ internal static unsafe class ConvolutionComparison
             for (int i = 0; i < shape.OutChannels; i++) _scales[i] = 0.001f;
             _weights = (float*)Allocate(Conv2D.PackedWeightBytes(shape));
             Conv2D.PackWeights(shape, plain, _weights);
+            if (WinogradConv2D.Fits(shape))
+            {
+                _winograd = (float*)Allocate(WinogradConv2D.PackedWeightBytes(shape));
+                WinogradConv2D.PackWeights(shape, plain, _winograd);
+            }
             _int8Weights = (byte*)Allocate(Int8Conv2D.PackedWeightBytes(shape));
             Int8Conv2D.PackWeights(shape, new Int8Weights { Data = plainInt8, IsSigned = true }, _int8Weights);
-            _scratch = Allocate(Math.Max(Int8Conv2D.ScratchBytes(shape), Math.Max(Conv2D.ScratchBytes(shape), Conv2D.PackedScratchBytes(shape, kernel))));
+            _scratch = Allocate(new[] { Int8Conv2D.ScratchBytes(shape), Conv2D.ScratchBytes(shape), Conv2D.PackedScratchBytes(shape, kernel), WinogradConv2D.Fits(shape) ? WinogradConv2D.ScratchBytes(shape) : 0 }.Max());
         }
 
         public void Chosen() => Conv2D.Run(_shape, _x, _weights, new Epilogue { RowBias = _bias }, _y, _scratch);
 
         public void Packed() => Conv2D.RunPacked(_shape, _x, _weights, new Epilogue { RowBias = _bias }, _y, (float*)_scratch, FloatKernel.Active);
+
+        public void Winograd() => WinogradConv2D.Run(_shape, _x, _winograd, new Epilogue { RowBias = _bias }, _y, _scratch);
 
         public void Int8() => Int8Conv2D.Run(_shape, _codes, new Int8Input(3, false), _int8Weights, new Requantization { Output = Int8Output.UInt8, Scales = _scales, IsPerChannel = true }, _int8Y, _scratch);
 
