@@ -22,7 +22,7 @@ internal sealed record ResizeAttributes(Interpolation Mode, string Coordinates, 
 {
     public static ResizeAttributes Parse(Node node)
     {
-        bool isOld = node.OpsetVersion < 11;
+        bool isOld = node.Is("Resize") && node.OpsetVersion < 11;
         var attributes = new ResizeAttributes(ParseMode(node), isOld ? "asymmetric" : node.String("coordinate_transformation_mode", "half_pixel"), isOld ? "floor" : node.String("nearest_mode", "round_prefer_floor"),
             node.Float("cubic_coeff_a", -0.75f), node.Int("exclude_outside", 0) != 0, node.Float("extrapolation_value", 0), node.Int("antialias", 0) != 0, node.Ints("axes"), node.String("keep_aspect_ratio_policy", "stretch"));
         node.Expect(attributes.Coordinates is "half_pixel" or "half_pixel_symmetric" or "pytorch_half_pixel" or "align_corners" or "asymmetric" or "tf_crop_and_resize" or "tf_half_pixel_for_nn",
