@@ -31,6 +31,7 @@ internal static class OperatorTable
         NormalizationOperators.Register(registry);
         ResamplingOperators.Register(registry);
         RecurrentOperators.Register(registry);
+        AttentionOperators.Register(registry);
         UnaryOperators.Register(registry);
         MovementOperators.Register(registry);
         ReductionOperators.Register(registry);

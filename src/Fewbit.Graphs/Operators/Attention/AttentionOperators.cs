@@ -1,0 +1,11 @@
+namespace Fewbit.Graphs.Operators;
+
+/// <summary>Parts of transformers.</summary>
+internal static class AttentionOperators
+{
+    public static void Register(OperatorRegistry registry)
+    {
+        registry.Add("Attention", Attention.Parse);
+        registry.Add("RotaryEmbedding", RotaryEmbedding.Parse);
+    }
+}
