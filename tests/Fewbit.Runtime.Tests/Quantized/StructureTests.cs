@@ -75,6 +75,9 @@ public class StructureTests
         ["ReduceMax"] = (b, x) => x.Apply("ReduceMax", new Attributes { { "axes", new long[] { 2 } } }),
         ["ReduceMin"] = (b, x) => x.Apply("ReduceMin", new Attributes { { "axes", new long[] { 2 } } }),
         ["Resize nearest"] = (b, x) => Resize(b, x, "nearest"),
+        ["Resize linear"] = (b, x) => Resize(b, x, "linear"),
+        ["Tile"] = (b, x) => x.Apply("Tile", Longs(b, 1, 2, 1, 1)),
+        ["GatherElements"] = (b, x) => x.Apply("GatherElements", b.Graph.AddConstant("at", Tensor.From<long>([0, 1, 1, 0], [1, 1, 2, 2]))),
         ["DepthToSpace"] = (b, x) => x.Apply("DepthToSpace", new Attributes { { "blocksize", 2L } }),
         ["SpaceToDepth"] = (b, x) => x.Apply("SpaceToDepth", new Attributes { { "blocksize", 2L } }),
         ["Identity"] = (b, x) => x.Apply("Identity"),
@@ -137,6 +140,14 @@ public class StructureTests
             foreach (Value part in parts) builder.Output(isShared ? builder.RequantizeLike(part, x) : builder.Requantize(part));
             RuntimeComparison.Of(builder.Graph, builder.Feeds()).ExpectSameOperatorsAndCodes();
         }
+    }
+
+    [RuntimeFact]
+    public void ArgMax_OfDequantizedCodes_RunsOnCodes()
+    {
+        var builder = new QdqBuilder(1);
+        builder.Output(Start(builder).Apply("ArgMax", new Attributes { { "axis", 1L } }));
+        RuntimeComparison.Of(builder.Graph, builder.Feeds()).ExpectSameOperatorsAndCodes();
     }
 
     [RuntimeTheory]

@@ -21,15 +21,19 @@ internal sealed record DequantizeLinear(long Axis, long BlockSize, ElementType O
     public void Evaluate(EvaluationContext context)
     {
         (Node node, Tensor x, Tensor scale, Tensor y) = (context.Node, context.Input(0), context.Input(1), context.Output(0));
-        node.Expect(x.Type.HasCodes(), $"does not take {x.Type.Name()}");
+        node.Expect(x.Type.HasCodes() || x.Type.IsFloat(), $"does not take {x.Type.Name()}");
         Granularity granularity = Granularity.Of(node, x.Shape, scale.Shape, Axis, BlockSize);
         float[] scales = Floats.Read(scale);
-        int[] zeroPoints = context.FindInput(2) is { } zeroPoint ? Codes.Read(zeroPoint) : new int[scales.Length];
+        int[] zeroPoints = x.Type.HasCodes() && context.FindInput(2) is { } zeroPoint ? Codes.Read(zeroPoint) : new int[scales.Length];
         node.Expect(zeroPoints.Length == scales.Length, $"has {scales.Length} scales and {zeroPoints.Length} zero points, expected as many");
         float[]? converted = y.Type == ElementType.Float32 ? null : new float[x.ElementCount];
         Span<float> values = converted ?? y.Span<float>();
         switch (x.Type)
         {
+            case ElementType type when type.IsFloat():
+                float[] numbers = Floats.Read(x);
+                for (int i = 0; i < numbers.Length; i++) values[i] = numbers[i] * scales[granularity.ScaleOf(i)];
+                break;
             case ElementType.UInt8 or ElementType.Int8: RunBytes(x, scales, zeroPoints, granularity, values); break;
             default: Run(Codes.Read(x), scales, zeroPoints, granularity, values); break;
         }

@@ -2,33 +2,11 @@ using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Operators.Quantized;
 
-/// <summary>Real or int32 tensors as float32, and back: scales may be float16 or bfloat16.</summary>
+/// <summary>Tensors of numbers of any type as float32, and back: scales may have 16 bits, codes may be minifloats.</summary>
 internal static class Floats
 {
-    public static float[] Read(Tensor tensor) => tensor.Type switch
-    {
-        ElementType.Float32 => tensor.Span<float>().ToArray(),
-        ElementType.Float16 => Array.ConvertAll(tensor.Span<Half>().ToArray(), value => (float)value),
-        ElementType.BFloat16 => Array.ConvertAll(tensor.Span<BFloat16>().ToArray(), value => (float)value),
-        ElementType.Int32 => Array.ConvertAll(tensor.Span<int>().ToArray(), value => (float)value),
-        _ => throw new InvalidDataException($"{tensor} is no tensor of real numbers that quantization takes, expected float32, float16, bfloat16 or int32"),
-    };
+    public static float[] Read(Tensor tensor) => (tensor.Type == ElementType.Float32 ? tensor : Casting.Convert(tensor, ElementType.Float32)).Span<float>().ToArray();
 
-    public static void Write(ReadOnlySpan<float> values, Tensor tensor)
-    {
-        switch (tensor.Type)
-        {
-            case ElementType.Float32:
-                values.CopyTo(tensor.Span<float>());
-                break;
-            case ElementType.Float16:
-                for (int i = 0; i < values.Length; i++) tensor.Span<Half>()[i] = (Half)values[i];
-                break;
-            case ElementType.BFloat16:
-                for (int i = 0; i < values.Length; i++) tensor.Span<BFloat16>()[i] = (BFloat16)values[i];
-                break;
-            default:
-                throw new InvalidDataException($"{tensor} is no tensor of real numbers that dequantization makes, expected float32, float16 or bfloat16");
-        }
-    }
+    public static void Write(ReadOnlySpan<float> values, Tensor tensor, bool saturates = true) =>
+        Casting.Convert(Tensor.From(values, tensor.Shape), tensor, CastOptions.Default with { Saturate = saturates });
 }

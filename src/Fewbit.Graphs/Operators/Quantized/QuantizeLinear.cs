@@ -3,14 +3,15 @@ using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Graphs.Operators.Quantized;
 
-/// <summary>ONNX QuantizeLinear, opset 10 to 25: saturate(round_half_even(x / scale) + zero_point), the division in float32.</summary>
+/// <summary>ONNX QuantizeLinear, opset 10 to 25: saturate(round_half_even(x / scale) + zero_point), the division in float32; to a minifloat x / scale rounded to it.</summary>
 /// <param name="Axis">Dimension of x that a 1-D scale runs along; negative counts from the back.</param>
 /// <param name="BlockSize">Elements along the axis that share a scale; 0 where the scale is not blocked.</param>
 /// <param name="OutputType">Type of the codes where no zero point states it; Undefined for uint8.</param>
-internal sealed record QuantizeLinear(long Axis, long BlockSize, ElementType OutputType) : IOperator
+/// <param name="Saturates">Whether numbers beyond an 8-bit minifloat become its largest instead of NaN or infinity.</param>
+internal sealed record QuantizeLinear(long Axis, long BlockSize, ElementType OutputType, bool Saturates) : IOperator
 {
     public static QuantizeLinear Parse(Node node) =>
-        new(node.Int("axis", 1), node.Int("block_size", 0), (ElementType)node.Int("output_dtype", 0));
+        new(node.Int("axis", 1), node.Int("block_size", 0), (ElementType)node.Int("output_dtype", 0), node.Int("saturate", 1) != 0);
 
     public void Infer(InferenceContext context)
     {
@@ -22,14 +23,15 @@ internal sealed record QuantizeLinear(long Axis, long BlockSize, ElementType Out
     public void Evaluate(EvaluationContext context)
     {
         (Node node, Tensor x, Tensor scale, Tensor y) = (context.Node, context.Input(0), context.Input(1), context.Output(0));
-        node.Expect(y.Type.HasCodes(), $"does not make {y.Type.Name()}");
+        node.Expect(y.Type.HasCodes() || y.Type.IsFloat(), $"does not make {y.Type.Name()}");
         Granularity granularity = Granularity.Of(node, x.Shape, scale.Shape, Axis, BlockSize);
         float[] scales = Floats.Read(scale);
-        int[] zeroPoints = context.FindInput(2) is { } zeroPoint ? Codes.Read(zeroPoint) : new int[scales.Length];
+        int[] zeroPoints = y.Type.HasCodes() && context.FindInput(2) is { } zeroPoint ? Codes.Read(zeroPoint) : new int[scales.Length];
         node.Expect(zeroPoints.Length == scales.Length, $"has {scales.Length} scales and {zeroPoints.Length} zero points, expected as many");
         ReadOnlySpan<float> values = x.Type == ElementType.Float32 ? x.Span<float>() : Floats.Read(x);
         switch (y.Type)
         {
+            case ElementType type when type.IsFloat(): Scale(values, scales, granularity, y); break;
             case ElementType.UInt8 or ElementType.Int8: RunBytes(values, scales, zeroPoints, granularity, y); break;
             case ElementType.UInt16: Run(values, scales, zeroPoints, granularity, y.Span<ushort>()); break;
             case ElementType.Int16: Run(values, scales, zeroPoints, granularity, y.Span<short>()); break;
@@ -40,6 +42,13 @@ internal sealed record QuantizeLinear(long Axis, long BlockSize, ElementType Out
                 Codes.Write(codes, y);
                 break;
         }
+    }
+
+    private void Scale(ReadOnlySpan<float> x, float[] scales, in Granularity granularity, Tensor y)
+    {
+        var scaled = new float[x.Length];
+        for (int i = 0; i < scaled.Length; i++) scaled[i] = x[i] / scales[granularity.ScaleOf(i)] + 0f; // the zero point: -0 becomes 0
+        Floats.Write(scaled, y, Saturates);
     }
 
     private static unsafe void RunBytes(ReadOnlySpan<float> x, float[] scales, int[] zeroPoints, in Granularity granularity, Tensor y)

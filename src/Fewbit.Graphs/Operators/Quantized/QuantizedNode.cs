@@ -13,8 +13,8 @@ internal static class QuantizedNode
     public static float[] Scales(this EvaluationContext context, int index)
     {
         Tensor tensor = context.Input(index);
-        context.Node.Expect(tensor.Type == ElementType.Float32, $"input {index} (a scale) is {tensor}, expected float32");
-        return tensor.Span<float>().ToArray();
+        context.Node.Expect(tensor.Type.IsFloat(), $"input {index} (a scale) is {tensor}, expected real numbers");
+        return Floats.Read(tensor);
     }
 
     /// <summary>The zero points of a weight: one, or one a channel.</summary>
@@ -25,8 +25,8 @@ internal static class QuantizedNode
     public static float Scalar(this EvaluationContext context, int index)
     {
         Tensor tensor = context.Input(index);
-        context.Node.Expect(tensor.ElementCount == 1 && tensor.Type == ElementType.Float32, $"input {index} (a scale) is {tensor}, expected one float32");
-        return tensor.Span<float>()[0];
+        context.Node.Expect(tensor.ElementCount == 1 && tensor.Type.IsFloat(), $"input {index} (a scale) is {tensor}, expected one real number");
+        return Floats.Read(tensor)[0];
     }
 
     /// <summary>The one zero point at an input place; 0 where it is left out.</summary>

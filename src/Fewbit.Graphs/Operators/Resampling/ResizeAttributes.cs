@@ -56,7 +56,23 @@ internal sealed record ResizeAttributes(Interpolation Mode, string Coordinates, 
             else if (Antialias && scale < 1) AddStretched(map, at, input, scale);
             else AddNeighbours(map, at, input);
         }
-        return map.Build();
+        return map.Build() with { Linear = LinearTaps(input, output, scale, start, end) };
+    }
+
+    /// <summary>The two neighbours of each position with their float32 weights; null where more than these count.</summary>
+    /// <remarks>Weights as ONNX Runtime computes them, so that a code on the edge between two rounds as there: an element beyond the last neighbour counts twice by half.</remarks>
+    private LinearTaps? LinearTaps(int input, int output, float scale, float start, float end)
+    {
+        if (Mode != Interpolation.Linear || Antialias || ExcludesOutside || Coordinates == "tf_crop_and_resize") return null;
+        var taps = new LinearTaps(new int[output], new int[output], new float[output], new float[output]);
+        for (int position = 0; position < output; position++)
+        {
+            float at = Math.Clamp(scale == 1 ? position : Position(position, input, output, scale, start, end), 0, input - 1);
+            int first = Math.Min((int)at, input - 1), second = Math.Min(first + 1, input - 1);
+            (taps.First[position], taps.Second[position]) = (first, second);
+            (taps.FirstWeight[position], taps.SecondWeight[position]) = first == second ? (0.5f, 0.5f) : (MathF.Abs(at - second), MathF.Abs(at - first));
+        }
+        return taps;
     }
 
     private static Interpolation ParseMode(Node node) => node.String("mode", "nearest") switch
@@ -138,6 +154,9 @@ internal sealed record ResizeAxis(int[] Starts, int[] Positions, double[] Weight
 {
     public int Output => Starts.Length - 1;
 
+    /// <summary>The same map as two neighbours by output; null where it is another.</summary>
+    public LinearTaps? Linear { get; init; }
+
     /// <summary>True where the map copies each element to its own place.</summary>
     public bool IsIdentity(int input)
     {
@@ -149,6 +168,9 @@ internal sealed record ResizeAxis(int[] Starts, int[] Positions, double[] Weight
         return true;
     }
 }
+
+/// <summary>Linear interpolation along one dimension: output j = FirstWeight * input[First] + SecondWeight * input[Second].</summary>
+internal sealed record LinearTaps(int[] First, int[] Second, float[] FirstWeight, float[] SecondWeight);
 
 /// <summary>Collects the taps of a map.</summary>
 internal sealed class ResizeAxisBuilder(int output)

@@ -74,6 +74,7 @@ internal sealed unsafe class ResizeKernel(Shape x, Shape y, ResizeAttributes att
         public void Run<T>() where T : unmanaged, INumber<T>
         {
             if (typeof(T) == typeof(double)) Write(ResizePasses.Forward(context.Input(0).Span<double>().ToArray(), x, axes));
+            else if (typeof(T) == typeof(float) && BilinearResize.Fits(x, axes)) BilinearResize.Run((float*)context.Input(0).Address, (float*)context.Output(0).Address, x, axes);
             else if (typeof(T) == typeof(float)) ResizePasses.Forward((float*)context.Input(0).Address, (float*)context.Output(0).Address, x, y, axes, context);
             else
             {
