@@ -57,7 +57,7 @@ public sealed class Plan
 
     /// <summary>Copies the inputs in and runs all steps.</summary>
     /// <param name="inputs">A tensor for each input.</param>
-    /// <param name="observe">Called with each value as it is computed; the tensor holds it only during the call. Folded values are not shown.</param>
+    /// <param name="observe">Called with each value as it is computed; the tensor holds it only during the call.</param>
     public void Run(IReadOnlyDictionary<string, Tensor> inputs, Action<Value, Tensor>? observe = null)
     {
         foreach ((string name, Tensor buffer) in _inputs)

@@ -17,6 +17,7 @@ internal sealed class PlanCompiler : IInferenceSource
     private readonly Dictionary<Value, Tensor> _buffers = [];
     private readonly Dictionary<Value, Tensor> _dynamic = [];
     private readonly HashSet<Value> _dynamicValues = [];
+    private readonly List<Node> _folded = [];
 
     public PlanCompiler(Graph graph, PlanRequest request)
     {
@@ -34,7 +35,7 @@ internal sealed class PlanCompiler : IInferenceSource
 
     public Step[] Steps { get; }
 
-    /// <summary>Element 0: views of inputs; element i + 1: what step i computes, and views of it.</summary>
+    /// <summary>Element 0: what follows from constants and shapes, and views of inputs; element i + 1: what step i computes, and views of it.</summary>
     public IReadOnlyList<(Value Value, Func<Tensor?> Read)>[] Computed { get; }
 
     public Dictionary<string, Tensor> InputBuffers { get; } = new(StringComparer.Ordinal);
@@ -91,7 +92,8 @@ internal sealed class PlanCompiler : IInferenceSource
         foreach (Node node in nodes)
         {
             node.Operator.Infer(new InferenceContext(node, this));
-            if (!TryFold(node)) remaining.Add(node);
+            if (TryFold(node)) _folded.Add(node);
+            else remaining.Add(node);
         }
         return remaining;
     }
@@ -162,9 +164,10 @@ internal sealed class PlanCompiler : IInferenceSource
     private IReadOnlyList<(Value Value, Func<Tensor?> Read)>[] ComputedBySteps(List<Node> nodes)
     {
         var computed = new List<List<(Value, Func<Tensor?>)>> { new() };
-        foreach (Node node in nodes)
+        int folded = _folded.Count;
+        foreach ((int index, Node node) in _folded.Concat(nodes).Index())
         {
-            if (!IsAlias(node)) computed.Add([]);
+            if (index >= folded && !IsAlias(node)) computed.Add([]);
             computed[^1].AddRange(node.Outputs.Select(output => (output, (Func<Tensor?>)(() => FindAtRun(output)))));
         }
         return [.. computed];

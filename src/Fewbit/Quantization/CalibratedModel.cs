@@ -19,7 +19,7 @@ internal sealed class CalibratedModel
         Placement placement = Place(prepared, options, new Dictionary<string, RangeEstimator>());
         ModelCheck.CheckPlacement(prepared, placement);
         foreach (Node node in placement.Selected) WeightQuantizer.CheckFinite(node);
-        _calibrator = new(prepared, Observed(prepared, placement), options.EffectiveActivationRange);
+        _calibrator = new(prepared, Observed(prepared, placement), options.ActivationRange);
     }
 
     /// <summary>The float graph after preparation: the same function, the names kept.</summary>
@@ -60,9 +60,14 @@ internal sealed class CalibratedModel
         graph.Metadata["fewbit.weights"] = _options.Weights.Name;
         graph.Metadata["fewbit.activations"] = _options.Activations.Name;
         var report = new QuantizationReport(nodes, writer.Tensors, writer.Weights, ReportBuilder.Size(_original, graph, writer.Weights),
-            _calibrator.SampleCount, ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights));
+            _calibrator.SampleCount, [.. ExclusionsWithoutEffect(graph), .. ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights)]);
         return new(graph, Prepared, report);
     }
+
+    /// <summary>Excluded nodes that preparation folded into others.</summary>
+    private IEnumerable<string> ExclusionsWithoutEffect(Graph graph) => _options.Exclude
+        .Where(name => graph.Nodes.All(node => node.Name != name))
+        .Select(name => $"excluding '{name}' has no effect: {_changes.GetValueOrDefault(name, "preparation removed it")}; exclude the node that took it in");
 
     private static Placement Place(Graph graph, QuantizationOptions options, IReadOnlyDictionary<string, RangeEstimator> estimators)
     {

@@ -58,6 +58,8 @@ internal static class OperatorRules
     /// <summary>Role and, for <see cref="NodeRole.Float"/>, the reason.</summary>
     public static (NodeRole Role, string Reason) Classify(Node node)
     {
+        if (node.Outputs.Any(output => output.Type == ElementType.Undefined && (output.Uses.Count > 0 || output.IsOutput)))
+            return (NodeRole.Float, "the type of its result is not known");
         if (!node.Outputs.Any(output => output.Type.IsFloat())) return (NodeRole.NotNumeric, "computes no real numbers");
         if (node.Outputs.FirstOrDefault(output => output.Type != ElementType.Float32 && output.Type.IsFloat()) is { } other)
             return (NodeRole.Float, $"computes {other.Type.Name()}, only float32 is quantized");

@@ -16,7 +16,9 @@ internal static class Preparation
         Graph graph = original.Clone();
         // Old exporters list every initializer among the inputs; as an input its value could not be relied on.
         foreach (Value input in graph.Inputs.Where(input => input.Constant is not null).ToArray()) graph.RemoveInput(input);
-        changes = RunPasses(graph);
+        Dictionary<string, string> done = RunPasses(graph);
+        JoinClips(graph, done);
+        changes = done;
         foreach (Node node in graph.Nodes.Where(node => node.Is("Gemm"))) NormalizeGemm(node);
         graph.RemoveUnusedValues();
         return graph;
@@ -30,6 +32,26 @@ internal static class Preparation
             foreach (PassNote note in pass.Run(graph).Changes) changes[note.Node] = note.Text;
         }
         return changes;
+    }
+
+    /// <summary>A Relu or Clip that only a Clip reads becomes part of it: Conv, Relu, Clip is Relu6 as some converters write it.</summary>
+    private static void JoinClips(Graph graph, Dictionary<string, string> changes)
+    {
+        foreach (Node clip in graph.Nodes.Where(node => node.Is("Clip")).ToArray())
+        {
+            if (clip.Inputs[0] is not { Producer: { OpType: "Relu" or "Clip", Domain: "" } first, Uses.Count: 1, IsOutput: false, Type: ElementType.Float32 }) continue;
+            if (OperatorRules.ClipBounds(clip) is not { } outer || OperatorRules.ClipBounds(first) is not { } inner || outer.Min > outer.Max) continue;
+            clip.SetInput(0, first.Inputs[0]);
+            SetBound(clip, 1, Math.Clamp(inner.Min, outer.Min, outer.Max));
+            SetBound(clip, 2, Math.Clamp(inner.Max, outer.Min, outer.Max));
+            changes[first.Name] = $"joined with {clip} behind it";
+            graph.Remove(first);
+        }
+    }
+
+    private static void SetBound(Node clip, int index, float bound)
+    {
+        if (float.IsFinite(bound)) clip.SetInput(index, clip.Graph.AddConstant($"{clip.Name}_{(index == 1 ? "min" : "max")}", Tensor.Scalar(bound)));
     }
 
     /// <summary>Multiplies constant alpha and beta into weight and bias, and gives the bias one number per output channel.</summary>

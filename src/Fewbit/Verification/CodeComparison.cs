@@ -11,10 +11,15 @@ namespace Fewbit.Verification;
 /// <param name="Count">Codes compared.</param>
 /// <param name="Differing">Codes that differ.</param>
 /// <param name="MaxDifference">Largest difference of two codes.</param>
-public sealed record CodeDifference(string Name, bool IsIntegerPath, long Count, long Differing, int MaxDifference)
+/// <param name="LocalDiffering">Codes that differ where both engines are given the second one's codes of all quantizers before this one: what arises here, not upstream.</param>
+/// <param name="LocalMaxDifference">Largest such difference.</param>
+public sealed record CodeDifference(string Name, bool IsIntegerPath, long Count, long Differing, int MaxDifference, long LocalDiffering, int LocalMaxDifference)
 {
     /// <summary>Differing codes of all, 0 to 1.</summary>
     public double Share => Count == 0 ? 0 : (double)Differing / Count;
+
+    /// <summary>Codes of all that differ although what is before them is equal, 0 to 1.</summary>
+    public double LocalShare => Count == 0 ? 0 : (double)LocalDiffering / Count;
 }
 
 /// <summary>One quantized model in two engines.</summary>
@@ -37,6 +42,13 @@ public sealed record VerificationResult(
     public double DifferingShareBehindFloat =>
         Codes.Where(codes => !codes.IsIntegerPath).Sum(codes => codes.Count) is > 0 and var all ? (double)Codes.Where(codes => !codes.IsIntegerPath).Sum(codes => codes.Differing) / all : 0;
 
+    /// <summary>Share of codes behind float nodes that differ although all codes before them are equal.</summary>
+    public double LocalDifferingShareBehindFloat =>
+        Codes.Where(codes => !codes.IsIntegerPath).Sum(codes => codes.Count) is > 0 and var all ? (double)Codes.Where(codes => !codes.IsIntegerPath).Sum(codes => codes.LocalDiffering) / all : 0;
+
+    /// <summary>Largest difference of two codes where all codes before them are equal.</summary>
+    public int LocalMaxCodeDifference => Codes.Select(codes => codes.LocalMaxDifference).DefaultIfEmpty(0).Max();
+
     /// <summary>Largest difference of two codes.</summary>
     public int MaxCodeDifference => Codes.Select(codes => codes.MaxDifference).DefaultIfEmpty(0).Max();
 }
@@ -44,6 +56,8 @@ public sealed record VerificationResult(
 /// <summary>Runs a quantized model in two engines and compares codes, labels and outputs.</summary>
 public static class CodeComparison
 {
+    private const string GivenSuffix = "_given";
+
     /// <summary>Compares on all batches. The codes are read as extra outputs of a copy of the model.</summary>
     /// <param name="quantized">The quantized model.</param>
     /// <param name="engine">Loads a model into the first engine.</param>
@@ -58,7 +72,7 @@ public static class CodeComparison
     {
         Graph probed = WithCodes(quantized, out IReadOnlyList<(string Name, bool IsIntegerPath)> quantizers);
         if (quantizers.Count == 0) throw new ArgumentException("the model has no QuantizeLinear node to compare codes at", nameof(quantized));
-        using IModelRunner first = engine(probed), second = runtime(probed), plain = runtime(quantized);
+        using IModelRunner first = engine(probed), second = runtime(probed), plain = runtime(quantized), local = engine(WithCodesGiven(quantized, quantizers.Select(quantizer => quantizer.Name)));
         var codes = quantizers.ToDictionary(quantizer => quantizer.Name, quantizer => new Tally(quantizer.Name, quantizer.IsIntegerPath), StringComparer.Ordinal);
         var outputs = plain.Outputs.Where(output => output.Type == ElementType.Float32).ToDictionary(output => output.Name, _ => new OutputDifference(), StringComparer.Ordinal);
         long samples = 0, labels = 0, differing = 0;
@@ -67,7 +81,8 @@ public static class CodeComparison
         {
             cancellation.ThrowIfCancellationRequested();
             IReadOnlyDictionary<string, Tensor> a = first.Run(batch.Inputs), b = second.Run(batch.Inputs), ordinary = plain.Run(batch.Inputs);
-            foreach (Tally tally in codes.Values) tally.Add(a[tally.Name], b[tally.Name]);
+            IReadOnlyDictionary<string, Tensor> c = local.Run(Given(batch, b, codes.Keys, local));
+            foreach (Tally tally in codes.Values) tally.Add(a[tally.Name], b[tally.Name], c[tally.Name]);
             foreach ((string name, OutputDifference difference) in outputs)
             {
                 difference.Add(ordinary[name], a[name]);
@@ -104,26 +119,54 @@ public static class CodeComparison
         return probed;
     }
 
+    /// <summary>A copy of a quantized model that is given the codes of every quantizer, and returns those that follow from what is before each.</summary>
+    private static Graph WithCodesGiven(Graph quantized, IEnumerable<string> names)
+    {
+        Graph graph = quantized.Clone();
+        foreach (string name in names)
+        {
+            Value codes = graph.Find(name)!;
+            Use[] readers = [.. codes.Uses];
+            if (!codes.IsOutput) graph.AddOutput(codes);
+            Value given = graph.AddInput(name + GivenSuffix, codes.Type, codes.Shape);
+            foreach (Use use in readers) use.Node.SetInput(use.Index, given);
+        }
+        return graph;
+    }
+
+    private static Dictionary<string, Tensor> Given(SampleBatch batch, IReadOnlyDictionary<string, Tensor> codes, IEnumerable<string> names, IModelRunner runner)
+    {
+        var inputs = new Dictionary<string, Tensor>(batch.Inputs, StringComparer.Ordinal);
+        foreach (string name in names) inputs[name + GivenSuffix] = codes[name];
+        return inputs.Where(pair => runner.Inputs.Any(input => input.Name == pair.Key)).ToDictionary(StringComparer.Ordinal);
+    }
+
     private sealed class Tally(string name, bool isIntegerPath)
     {
-        private long _count, _differing;
-        private int _max;
+        private long _count, _differing, _localDiffering;
+        private int _max, _localMax;
 
         public string Name => name;
 
-        public CodeDifference Result => new(name, isIntegerPath, _count, _differing, _max);
+        public CodeDifference Result => new(name, isIntegerPath, _count, _differing, _max, _localDiffering, _localMax);
 
-        public void Add(Tensor a, Tensor b)
+        public void Add(Tensor first, Tensor second, Tensor local)
+        {
+            _count += second.ElementCount;
+            Count(first, second, ref _differing, ref _max);
+            Count(local, second, ref _localDiffering, ref _localMax);
+        }
+
+        private void Count(Tensor a, Tensor b, ref long differing, ref int max)
         {
             if (a.Type != b.Type || a.Shape != b.Shape) throw new InvalidDataException($"codes '{name}' are {a} in one engine and {b} in the other");
-            _count += a.ElementCount;
             if (a.Bytes.SequenceEqual(b.Bytes)) return;
             int[] x = Formats.AffineQuantizer.Unpack(a), y = Formats.AffineQuantizer.Unpack(b);
             for (int i = 0; i < x.Length; i++)
             {
                 int difference = Math.Abs(x[i] - y[i]);
-                if (difference > 0) _differing++;
-                _max = Math.Max(_max, difference);
+                if (difference > 0) differing++;
+                max = Math.Max(max, difference);
             }
         }
     }

@@ -61,6 +61,7 @@ public sealed class PlacementTests
     [InlineData("Flatten")]
     [InlineData("Pad")]
     [InlineData("Expand")]
+    [InlineData("Resize")]
     public void Quantize_NodeThatMovesCodes_SharesParametersAndRunsOnCodes(string opType)
     {
         Graph graph = SmallGraphs.Create(out Value x, "N", 4, 8, 8);
@@ -151,7 +152,23 @@ public sealed class PlacementTests
         Assert.Equal(NodeOutcome.Merged, result.Node("clip").Outcome);
         Assert.DoesNotContain(result.Model.Nodes, node => node.Is("Clip"));
         Assert.Equal(2, SmallGraphs.RuntimeNodes(result.Model, out _).Count(node => node.EndsWith("QLinearConv", StringComparison.Ordinal)));
-        Assert.Equal(6f / 255, result.Report.Tensors.Single(tensor => tensor.Name == "clip/out").Scale, 1e-4f);
+        Assert.InRange(result.Report.Tensors.Single(tensor => tensor.Name == "clip/out").Scale, 5f / 255, 6f / 255);
+    }
+
+    [RuntimeFact]
+    public void Quantize_ReluThenClip_IsOneRangeOfTheConvolution()
+    {
+        Graph graph = SmallGraphs.Create(out Value x, "N", 4, 8, 8);
+        Value w = graph.AddConstant("w", SmallGraphs.Random([8, 4, 1, 1], 3, 20));
+        Value clip = x.Named("Conv", "conv", null, w).Named("Relu", "relu").Named("Clip", "clip", null, graph.AddConstant("low", Tensor.Scalar(-1f)), graph.AddConstant("high", Tensor.Scalar(6f)));
+        clip.Conv("last", 4, 1, seed: 9).Named("GlobalAveragePool", "pool").Returns();
+        QuantizationResult result = SmallGraphs.Quantize(graph);
+        Assert.Equal("joined with Clip 'clip' behind it", result.Node("relu").Applied);
+        Assert.Equal((NodeOutcome.Merged, "range of Conv 'conv'"), (result.Node("clip").Outcome, result.Node("clip").Applied));
+        TensorReport tensor = result.Report.Tensors.Single(tensor => tensor.Name == "clip/out");
+        Assert.Equal(0, tensor.ZeroPoint);
+        Assert.InRange(tensor.Scale, 5f / 255, 6f / 255);
+        Assert.DoesNotContain(SmallGraphs.RuntimeNodes(result.Model, out _), node => node is "Clip" or "Relu");
     }
 
     [RuntimeTheory]

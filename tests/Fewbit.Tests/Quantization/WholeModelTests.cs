@@ -67,7 +67,7 @@ public sealed class WholeModelTests(ResNet20Fixture model) : IClassFixture<ResNe
         Assert.Equal(64, result.Samples);
         Assert.Equal(model.Result.Report.Tensors.Count(tensor => !tensor.Name.Contains("Pad", StringComparison.Ordinal)), result.Codes.Count);
         Assert.All(result.Codes, codes => Assert.True(codes.IsIntegerPath, codes.Name));
-        Assert.Equal((0, 0L, false), (result.UnequalIntegerQuantizers, result.DifferingLabels, result.ProbesChangeOutputs));
+        Assert.Equal((0, 0, 0L, false), (result.UnequalIntegerQuantizers, result.LocalMaxCodeDifference, result.DifferingLabels, result.ProbesChangeOutputs));
     }
 
     [DataFact(ResNet20Fixture.Model, ResNet20Fixture.Calibration, ResNet20Fixture.Test)]
