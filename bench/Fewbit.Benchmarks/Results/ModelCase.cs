@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using Fewbit.Data;
 using Fewbit.Graphs;
 using Fewbit.Onnx;

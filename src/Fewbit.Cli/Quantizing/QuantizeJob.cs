@@ -8,7 +8,6 @@ using Fewbit.Data;
 using Fewbit.Evaluation;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
-using Fewbit.OnnxRuntime;
 using Fewbit.Quantization;
 using Fewbit.Verification;
 

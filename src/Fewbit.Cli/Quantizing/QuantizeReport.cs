@@ -3,7 +3,6 @@ using System.Text.Json.Serialization;
 using Fewbit.Cli.Console;
 using Fewbit.Cli.Judging;
 using Fewbit.Cli.Timing;
-using Fewbit.Data;
 using Fewbit.Quantization;
 
 namespace Fewbit.Cli.Quantizing;

@@ -1,7 +1,6 @@
 using Fewbit.Cli.Console;
 using Fewbit.Cli.Judging;
 using Fewbit.Graphs;
-using Fewbit.OnnxRuntime;
 using Fewbit.Tensors;
 
 namespace Fewbit.Cli.Timing;
