@@ -186,7 +186,7 @@ internal static unsafe class Conv2D
                     for (int row = 0; row < weights.PanelTotal; row++)
                     {
                         int rows = Math.Min(kernel.Rows, shape.GroupOutChannels - row * kernel.Rows);
-                        kernel.Body(length, weights.PanelAt(block, row), packed, kernel.PanelOffsets, tile, rows, false);
+                        kernel.Body(length, weights.PanelAt(block, row), packed, kernel.PanelOffsets, tile, rows, columns, false);
                         store.Write(tile, kernel.Columns, row * kernel.Rows, panel * kernel.Columns, rows, columns, block == 0, block == weights.BlockCount - 1);
                     }
                 }

@@ -8,7 +8,7 @@ namespace Fewbit.Tensors.Kernels;
 
 /// <summary>The inner loop of matrix products and convolutions: tile[r, c] = sum over p of a[p, r] * b[offsets[p] + c].</summary>
 /// <remarks>The offsets are those of packed panels (<see cref="PanelOffsets"/>), or places in an image that is read without packing.</remarks>
-internal readonly unsafe struct FloatKernel(KernelPath path, int rows, int columns, delegate*<int, float*, float*, int*, float*, int, bool, void> body)
+internal readonly unsafe struct FloatKernel(KernelPath path, int rows, int columns, delegate*<int, float*, float*, int*, float*, int, int, bool, void> body)
 {
     private static readonly int* Packed4 = Table(4), PackedPortable = Table(2 * Vector<float>.Count), Packed16 = Table(16), Packed32 = Table(32);
 
@@ -21,8 +21,8 @@ internal readonly unsafe struct FloatKernel(KernelPath path, int rows, int colum
     /// <summary>Columns of a panel of the right operand, and of the tile (its row stride).</summary>
     public readonly int Columns = columns;
 
-    /// <summary>(k, a, b, offsets, tile, rows, adds): computes at least the first <c>rows</c> rows of the tile, from zero or on top of what it holds.</summary>
-    public readonly delegate*<int, float*, float*, int*, float*, int, bool, void> Body = body;
+    /// <summary>(k, a, b, offsets, tile, rows, columns, adds): computes at least the first <c>rows</c> rows and <c>columns</c> columns of the tile, from zero or on top of what it holds.</summary>
+    public readonly delegate*<int, float*, float*, int*, float*, int, int, bool, void> Body = body;
 
     public static FloatKernel Active => For(KernelPaths.Active);
 
@@ -55,7 +55,7 @@ internal static unsafe class FloatKernels
 {
     private const int LeftPanel512 = 12, LeftPanel256 = 6;
 
-    internal static void Scalar(int k, float* a, float* b, int* offsets, float* tile, int rows, bool adds)
+    internal static void Scalar(int k, float* a, float* b, int* offsets, float* tile, int rows, int columns, bool adds)
     {
         for (int r = 0; r < rows; r++)
         {
@@ -69,7 +69,7 @@ internal static unsafe class FloatKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Portable(int k, float* a, float* b, int* offsets, float* tile, int rows, bool adds)
+    internal static void Portable(int k, float* a, float* b, int* offsets, float* tile, int rows, int columns, bool adds)
     {
         Vector<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
         Vector<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
@@ -108,7 +108,7 @@ internal static unsafe class FloatKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Avx2(int k, float* a, float* b, int* offsets, float* tile, int rows, bool adds)
+    internal static void Avx2(int k, float* a, float* b, int* offsets, float* tile, int rows, int columns, bool adds)
     {
         Vector256<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
         Vector256<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
@@ -146,11 +146,12 @@ internal static unsafe class FloatKernels
     }
 
     /// <summary>Few rows take small kernels on a part of the panel, so that a vector times a matrix costs no twelve rows.</summary>
-    internal static void Avx512(int k, float* a, float* b, int* offsets, float* tile, int rows, bool adds)
+    internal static void Avx512(int k, float* a, float* b, int* offsets, float* tile, int rows, int columns, bool adds)
     {
         if (rows > 8)
         {
-            Rows12(k, a, b, offsets, tile, adds);
+            if (columns > 16) Rows12(k, a, b, offsets, tile, adds);
+            else Rows12Narrow(k, a, b, offsets, tile, adds);
             return;
         }
         if (rows == 1)
@@ -217,6 +218,38 @@ internal static unsafe class FloatKernels
             c31 = Avx512F.FusedMultiplyAdd(x, b1, c31);
         }
         (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]) = (c00, c01, c10, c11, c20, c21, c30, c31);
+    }
+
+    /// <summary>One vector of columns: the last tile of a plane is often half empty.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rows12Narrow(int k, float* a, float* b, int* offsets, float* tile, bool adds)
+    {
+        Vector512<float> c0 = default, c1 = default, c2 = default, c3 = default, c4 = default, c5 = default;
+        Vector512<float> c6 = default, c7 = default, c8 = default, c9 = default, ca = default, cb = default;
+        var t = (Vector512<float>*)tile;
+        if (adds)
+        {
+            (c0, c1, c2, c3, c4, c5) = (t[0], t[2], t[4], t[6], t[8], t[10]);
+            (c6, c7, c8, c9, ca, cb) = (t[12], t[14], t[16], t[18], t[20], t[22]);
+        }
+        for (int p = 0; p < k; p++, a += LeftPanel512)
+        {
+            var y = Vector512.Load(b + offsets[p]);
+            c0 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[0]), y, c0);
+            c1 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[1]), y, c1);
+            c2 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[2]), y, c2);
+            c3 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[3]), y, c3);
+            c4 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[4]), y, c4);
+            c5 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[5]), y, c5);
+            c6 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[6]), y, c6);
+            c7 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[7]), y, c7);
+            c8 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[8]), y, c8);
+            c9 = Avx512F.FusedMultiplyAdd(Vector512.Create(a[9]), y, c9);
+            ca = Avx512F.FusedMultiplyAdd(Vector512.Create(a[10]), y, ca);
+            cb = Avx512F.FusedMultiplyAdd(Vector512.Create(a[11]), y, cb);
+        }
+        (t[0], t[2], t[4], t[6], t[8], t[10]) = (c0, c1, c2, c3, c4, c5);
+        (t[12], t[14], t[16], t[18], t[20], t[22]) = (c6, c7, c8, c9, ca, cb);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -215,7 +215,7 @@ internal readonly unsafe struct TileJob : IJob
                 for (int row = firstRow; row < endRow; row++)
                 {
                     int rows = Math.Min(_kernel.Rows, _problem.M - row * _kernel.Rows), columns = Math.Min(_kernel.Columns, _problem.N - column * _kernel.Columns);
-                    _kernel.Body(length, _a.PanelAt(blockA, row), right, offsets, tile, rows, false);
+                    _kernel.Body(length, _a.PanelAt(blockA, row), right, offsets, tile, rows, columns, false);
                     store.Write(tile, _kernel.Columns, row * _kernel.Rows, column * _kernel.Columns, rows, columns, block == 0, block == _blocks - 1);
                 }
             }

@@ -22,28 +22,36 @@ internal static unsafe class Int8Depthwise
     public static void Run(in Conv2DShape shape, byte* x, Int8Input input, float* weights, in Requantization target, void* y)
     {
         var job = new PlaneJob(shape, x, input, weights, target, (byte*)y);
-        Workers.Run(shape.Batch * shape.OutChannels, ref job);
+        Workers.Run(job.Chunks, ref job);
     }
 
-    /// <summary>A chunk is one output plane.</summary>
+    /// <summary>A chunk is a few output planes.</summary>
     private readonly struct PlaneJob(Conv2DShape shape, byte* x, Int8Input input, float* weights, Requantization target, byte* y) : IJob
     {
+        // Lengths that the shape would divide for again at every use.
+        private readonly int _outHeight = shape.OutHeight, _outWidth = shape.OutWidth, _multiplier = shape.GroupOutChannels;
         private readonly DepthwiseConv2D.Phases _phases = new(shape);
+        private readonly int _planes = Math.Max(1, 4096 / shape.OutPlane);
+
+        private int Total => shape.Batch * shape.OutChannels;
+
+        public int Chunks => (Total + _planes - 1) / _planes;
 
         public void Run(int chunk)
         {
-            int image = chunk / shape.OutChannels, channel = chunk % shape.OutChannels;
-            DepthwiseConv2D.Buffers buffers = DepthwiseConv2D.Buffers.Of(_phases, shape, shape.InPlane);
-            ToFloats(x + ((long)image * shape.InChannels + channel / shape.GroupOutChannels) * shape.InPlane, shape.InPlane, buffers.Extra);
-            _phases.Copy(buffers.Extra, buffers.Extra + shape.InPlane, buffers.Padded);
-            DepthwiseConv2D.SumTaps(buffers, weights + (long)channel * shape.Taps, shape.Taps, _phases.Span);
-            ToInts(buffers.Sums, _phases.Span);
+            DepthwiseConv2D.Buffers buffers = DepthwiseConv2D.Buffers.Of(_phases, shape, Math.Max(shape.InPlane, shape.OutPlane) + 64);
             var write = new Requantizer(target);
-            int bias = target.Bias == null ? 0 : target.Bias[channel];
-            for (int row = 0; row < shape.OutHeight; row++)
+            int end = Math.Min((chunk + 1) * _planes, Total);
+            for (int plane = chunk * _planes; plane < end; plane++)
             {
-                long at = (long)chunk * shape.OutPlane + (long)row * shape.OutWidth;
-                write.Row((int*)buffers.Sums + (long)row * _phases.Width, shape.OutWidth, bias, channel, y + at * target.ElementBytes);
+                int image = plane / shape.OutChannels, channel = plane % shape.OutChannels;
+                ToFloats(x + ((long)image * shape.InChannels + channel / _multiplier) * shape.InPlane, shape.InPlane, buffers.Extra);
+                _phases.Copy(buffers.Extra, buffers.Extra + shape.InPlane, buffers.Padded);
+                DepthwiseConv2D.SumTaps(buffers, weights + (long)channel * shape.Taps, shape.Taps, _phases.Span);
+                // Rows close up, so that a plane is requantized in one run.
+                ToInts(buffers.Sums, buffers.Extra);
+                int bias = target.Bias == null ? 0 : target.Bias[channel];
+                write.Row((int*)buffers.Extra, _outHeight * _outWidth, bias, channel, y + (long)plane * _outHeight * _outWidth * target.ElementBytes);
             }
         }
 
@@ -69,11 +77,14 @@ internal static unsafe class Int8Depthwise
 
         private static Vector<float> ToFloat(Vector<uint> x) => Vector.ConvertToSingle(Vector.AsVectorInt32(x));
 
-        private static void ToInts(float* sums, int count)
+        /// <summary>Vectors run over the end of a row into the next one, which is written after it.</summary>
+        private void ToInts(float* sums, float* to)
         {
-            int i = 0, width = Vector<float>.Count;
-            for (; i + width <= count; i += width) *(Vector<int>*)(sums + i) = Vector.ConvertToInt32Native(*(Vector<float>*)(sums + i));
-            for (; i < count; i++) ((int*)sums)[i] = (int)sums[i];
+            int width = Vector<float>.Count;
+            for (int row = 0; row < _outHeight; row++, sums += _phases.Width, to += _outWidth)
+            {
+                for (int i = 0; i < _outWidth; i += width) *(Vector<int>*)(to + i) = Vector.ConvertToInt32Native(*(Vector<float>*)(sums + i));
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ internal static unsafe class PlaneConv2D
     {
         if (shape.IsPointwise) return true;
         var phases = new DepthwiseConv2D.Phases(shape);
-        double direct = PackedMatrix.PanelCount(phases.Span, kernel.Columns);
+        double direct = PackedMatrix.PanelCount(phases.Span, kernel.Columns / 2) / 2.0; // the last tile may be half as wide
         double packed = PackedMatrix.PanelCount(shape.OutPlane, kernel.Columns) * (1.4 + (13.0 + 5.0 * kernel.Columns / shape.OutWidth) / (2 * shape.GroupOutChannels));
         return direct <= packed;
     }
@@ -103,13 +103,14 @@ internal static unsafe class PlaneConv2D
                 int rows = Math.Min(kernel.Rows, shape.GroupOutChannels - row * kernel.Rows);
                 for (int tile = firstTile; tile < endTile; tile++)
                 {
+                    int columns = _phases.Span - tile * kernel.Columns;
                     bool isTail = shape.IsPointwise && tile == Tiles - 1;
                     float* from = isTail ? copy : (shape.IsPointwise ? Plane(image) : copy) + tile * kernel.Columns;
                     for (int block = 0; block < weights.BlockCount; block++)
                     {
                         int start = weights.BlockStart(block);
-                        if (isTail) kernel.Body(weights.BlockSize(block), weights.PanelAt(block, row), from + (long)start * kernel.Columns, kernel.PanelOffsets, sums, rows, block > 0);
-                        else kernel.Body(weights.BlockSize(block), weights.PanelAt(block, row), from, offsets + start, sums, rows, block > 0);
+                        if (isTail) kernel.Body(weights.BlockSize(block), weights.PanelAt(block, row), from + (long)start * kernel.Columns, kernel.PanelOffsets, sums, rows, columns, block > 0);
+                        else kernel.Body(weights.BlockSize(block), weights.PanelAt(block, row), from, offsets + start, sums, rows, columns, block > 0);
                     }
                     Store(store, sums, row * kernel.Rows, rows, tile * kernel.Columns);
                 }

@@ -17,11 +17,48 @@ internal readonly unsafe struct TileStore(float* c, int stride, float alpha, flo
     public void Write(float* tile, int tileStride, int row, int column, int rows, int columns, bool isFirst, bool isLast)
     {
         float keep = isFirst ? beta : 1;
+        if (isLast && keep == 0 && alpha == 1 && epilogue.ColumnBias == null && epilogue.Activation.Kind != ActivationKind.LeakyRelu)
+        {
+            Clamp(tile, tileStride, row, column, rows, columns);
+            return;
+        }
         for (int r = 0; r < rows; r++, tile += tileStride)
         {
             long at = (long)(row + r) * stride + column;
             if (isLast && !epilogue.IsEmpty) Finish(tile, c + at, at, row + r, column, columns, keep);
             else Add(tile, c + at, columns, keep);
+        }
+    }
+
+    /// <summary>What convolutions need: + row bias, + residual, an activation that is a clamp (none: to infinity). NaN passes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Clamp(float* tile, int tileStride, int row, int column, int rows, int columns)
+    {
+        ActivationKind kind = epilogue.Activation.Kind;
+        float low = kind == ActivationKind.None ? float.NegativeInfinity : kind == ActivationKind.Relu ? 0 : epilogue.Activation.Low;
+        float high = kind == ActivationKind.Clip ? epilogue.Activation.High : float.PositiveInfinity;
+        Vector<float> lows = new(low), highs = new(high);
+        int width = Vector<float>.Count;
+        for (int r = 0; r < rows; r++, tile += tileStride)
+        {
+            long at = (long)(row + r) * stride + column;
+            float* to = c + at, residual = epilogue.Residual == null ? null : epilogue.Residual + at;
+            float bias = epilogue.RowBias == null ? 0 : epilogue.RowBias[row + r];
+            var biases = new Vector<float>(bias);
+            int i = 0;
+            for (; i + width <= columns; i += width)
+            {
+                Vector<float> x = *(Vector<float>*)(tile + i) + biases;
+                if (residual != null) x += *(Vector<float>*)(residual + i);
+                x = Vector.ConditionalSelect(Vector.LessThan(x, lows), lows, x);
+                *(Vector<float>*)(to + i) = Vector.ConditionalSelect(Vector.GreaterThan(x, highs), highs, x);
+            }
+            for (; i < columns; i++)
+            {
+                float x = tile[i] + bias;
+                if (residual != null) x += residual[i];
+                to[i] = x < low ? low : x > high ? high : x;
+            }
         }
     }
 

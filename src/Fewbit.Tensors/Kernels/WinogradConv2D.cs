@@ -22,8 +22,8 @@ internal static unsafe class WinogradConv2D
     {
         if (KernelPaths.Active < KernelPath.Avx512 || shape.IsEmpty || shape.Groups != 1 || shape.KernelHeight != 3 || shape.KernelWidth != 3) return false;
         if (shape.StrideHeight != 1 || shape.StrideWidth != 1 || shape.DilationHeight != 1 || shape.DilationWidth != 1) return false;
-        double products = 4.0 * PackedMatrix.PanelCount(Tiling(shape).Span, Columns) * (1 + 30.0 / shape.OutChannels + 45.0 / shape.InChannels);
-        return products < 0.85 * PackedMatrix.PanelCount(new DepthwiseConv2D.Phases(shape).Span, Columns);
+        double products = 2.0 * PackedMatrix.PanelCount(Tiling(shape).Span, Columns / 2) * (1 + 30.0 / shape.OutChannels + 45.0 / shape.InChannels);
+        return products < 0.85 / 2 * PackedMatrix.PanelCount(new DepthwiseConv2D.Phases(shape).Span, Columns / 2);
     }
 
     /// <summary>Four times the bytes of the direct route.</summary>
@@ -135,18 +135,18 @@ internal static unsafe class WinogradConv2D
 
         public void Multiply(int image, int tile, int panel, float* scratch, float* products)
         {
-            int rows = Math.Min(_kernel.Rows, shape.OutChannels - panel * _kernel.Rows);
+            int rows = Math.Min(_kernel.Rows, shape.OutChannels - panel * _kernel.Rows), columns = _phases.Span - tile * Columns;
             for (int point = 0; point < Points; point++)
             {
                 var weights = PackedMatrix.Over(PackedMatrix.Side.Left, shape.OutChannels, shape.InChannels, (float*)((byte*)packedWeights + point * _pointBytes), _kernel);
                 float* inputs = scratch + _planeFloats + (long)point * shape.InChannels * Columns;
                 for (int block = 0; block < weights.BlockCount; block++)
-                    _kernel.Body(weights.BlockSize(block), weights.PanelAt(block, panel), inputs + weights.BlockStart(block) * Columns, _kernel.PanelOffsets, products + (long)point * _kernel.Rows * Columns, rows, block > 0);
+                    _kernel.Body(weights.BlockSize(block), weights.PanelAt(block, panel), inputs + weights.BlockStart(block) * Columns, _kernel.PanelOffsets, products + (long)point * _kernel.Rows * Columns, rows, columns, block > 0);
             }
             float* results = stackalloc float[16 * 16];
             for (int r = 0; r < rows; r++)
             {
-                for (int half = 0; half < Columns; half += 16)
+                for (int half = 0; half < Math.Min(columns, Columns); half += 16)
                 {
                     WinogradTransforms.Output(products + r * Columns + half, _kernel.Rows * Columns, results);
                     Store(image, panel * _kernel.Rows + r, tile * Columns + half, results);
