@@ -47,20 +47,22 @@ internal static unsafe class DepthwiseConv2D
         {
             for (int phaseY = 0; phaseY < shape.StrideHeight; phaseY++)
             {
-                for (int phaseX = 0; phaseX < shape.StrideWidth; phaseX++)
+                for (int phaseX = 0; phaseX < shape.StrideWidth; phaseX++, to += Width * Height)
                 {
-                    if (!IsUsed(phaseY, shape.StrideHeight, shape.KernelHeight, shape.DilationHeight) || !IsUsed(phaseX, shape.StrideWidth, shape.KernelWidth, shape.DilationWidth))
-                    {
-                        to += Width * Height;
-                        continue;
-                    }
-                    for (int row = 0; row < Height; row++, to += Width)
-                    {
-                        int y = row * shape.StrideHeight + phaseY - shape.PadTop;
-                        if ((uint)y >= (uint)shape.InHeight) new Span<float>(to, Width).Clear();
-                        else CopyRow(plane + (long)y * shape.InWidth, phaseX - shape.PadLeft, to, row == Height - 1 ? null : readEnd);
-                    }
+                    if (!IsUsed(phaseY, shape.StrideHeight, shape.KernelHeight, shape.DilationHeight) || !IsUsed(phaseX, shape.StrideWidth, shape.KernelWidth, shape.DilationWidth)) continue;
+                    CopyPhase(plane, readEnd, phaseY - shape.PadTop, phaseX - shape.PadLeft, to);
                 }
+            }
+        }
+
+        private void CopyPhase(float* plane, float* readEnd, int y, int x, float* to)
+        {
+            int stride = shape.StrideWidth;
+            int first = x >= 0 ? 0 : Math.Min((-x + stride - 1) / stride, Width), end = Math.Clamp((shape.InWidth - x + stride - 1) / stride, first, Width);
+            for (int row = 0; row < Height; row++, to += Width, y += shape.StrideHeight)
+            {
+                if ((uint)y >= (uint)shape.InHeight) new Span<float>(to, Width).Clear();
+                else CopyRow(plane + (long)y * shape.InWidth + x, first, end, to, row == Height - 1 ? null : readEnd);
             }
         }
 
@@ -75,15 +77,12 @@ internal static unsafe class DepthwiseConv2D
 
         /// <summary>Writes Width floats, and zeros over the start of the next row, which comes later, where <paramref name="readEnd"/> is not null.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void CopyRow(float* row, int x, float* to, float* readEnd)
+        private void CopyRow(float* from, int first, int end, float* to, float* readEnd)
         {
-            int stride = shape.StrideWidth, width = Vector<float>.Count;
-            int first = x >= 0 ? 0 : Math.Min((-x + stride - 1) / stride, Width);
-            int end = Math.Clamp((shape.InWidth - x + stride - 1) / stride, first, Width), i = first;
+            int stride = shape.StrideWidth, width = Vector<float>.Count, i = first;
             for (int j = 0; j < first; j++) to[j] = 0;
             if (stride == 1)
             {
-                float* from = row + x;
                 for (; i + width <= end; i += width) *(Vector<float>*)(to + i) = *(Vector<float>*)(from + i);
                 if (i < end && from + i + width <= readEnd)
                 {
@@ -94,10 +93,10 @@ internal static unsafe class DepthwiseConv2D
             }
             else if (stride == 2 && KernelPaths.Active >= KernelPath.Avx512)
             {
-                for (; i + 16 <= end && row + x + 2 * i + 32 <= readEnd; i += 16)
-                    Avx512F.PermuteVar16x32x2(Vector512.Load(row + x + 2 * i), Even, Vector512.Load(row + x + 2 * i + 16)).Store(to + i);
+                for (; i + 16 <= end && from + 2 * i + 32 <= readEnd; i += 16)
+                    Avx512F.PermuteVar16x32x2(Vector512.Load(from + 2 * i), Even, Vector512.Load(from + 2 * i + 16)).Store(to + i);
             }
-            for (; i < end; i++) to[i] = row[x + i * stride];
+            for (; i < end; i++) to[i] = from[i * stride];
             for (i = end; i < Width; i++) to[i] = 0;
         }
 
