@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Operators;
@@ -28,6 +29,7 @@ internal static class FakeQuantization
         return new(context.Input(1).Item<T>(), T.CreateChecked(min) - zeroPoint, T.CreateChecked(max) - zeroPoint);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Forward<T>(ReadOnlySpan<T> x, CodeGrid<T> grid, Span<T> y) where T : unmanaged, IFloatingPointIeee754<T>
     {
         int i = 0;
@@ -57,6 +59,7 @@ internal static class FakeQuantization
         return T.CreateChecked(total);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static T BackwardBlock<T>(ReadOnlySpan<T> x, CodeGrid<T> grid, ReadOnlySpan<T> gradient, Span<T> xGradient) where T : unmanaged, IFloatingPointIeee754<T>
     {
         T sum = T.Zero;
