@@ -55,6 +55,16 @@ internal static unsafe class FloatKernels
 {
     private const int LeftPanel512 = 12, LeftPanel256 = 6;
 
+    /// <summary>Up to here a tile is one vector of columns and single columns after it: 49 pixels of a 7x7 plane are three vectors and one.</summary>
+    private const int MostNarrowColumns = 18;
+
+    /// <summary>What a matrix of this many columns costs on the AVX-512 path, in whole tiles.</summary>
+    internal static double Tiles(int columns)
+    {
+        int rest = columns % 32;
+        return columns / 32 + (rest > MostNarrowColumns ? 1 : rest > 16 ? 0.5 + (rest - 16) / 20.0 : rest > 0 ? 0.5 : 0);
+    }
+
     internal static void Scalar(int k, float* a, float* b, int* offsets, float* tile, int rows, int columns, bool adds)
     {
         for (int r = 0; r < rows; r++)
@@ -150,8 +160,13 @@ internal static unsafe class FloatKernels
     {
         if (rows > 8)
         {
-            if (columns > 16) Rows12(k, a, b, offsets, tile, adds);
-            else Rows12Narrow(k, a, b, offsets, tile, adds);
+            if (columns > MostNarrowColumns)
+            {
+                Rows12(k, a, b, offsets, tile, adds);
+                return;
+            }
+            Rows12Narrow(k, a, b, offsets, tile, adds);
+            for (int column = 16; column < columns; column++) Rows12Column(k, a, b + column, offsets, tile + column, adds);
             return;
         }
         if (rows == 1)
@@ -250,6 +265,32 @@ internal static unsafe class FloatKernels
         }
         (t[0], t[2], t[4], t[6], t[8], t[10]) = (c0, c1, c2, c3, c4, c5);
         (t[12], t[14], t[16], t[18], t[20], t[22]) = (c6, c7, c8, c9, ca, cb);
+    }
+
+    /// <summary>One column: the rows of the panel are the lanes. Four sums hide the latency of the addition.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rows12Column(int k, float* a, float* b, int* offsets, float* tile, bool adds)
+    {
+        // 12 of 16 lanes: 8 and 4, so that nothing is read behind the panel.
+        Vector256<float> c0 = default, c1 = default;
+        Vector128<float> d0 = default, d1 = default;
+        int p = 0;
+        for (; p + 1 < k; p += 2, a += 2 * LeftPanel512)
+        {
+            float x = b[offsets[p]], y = b[offsets[p + 1]];
+            c0 = Fma.MultiplyAdd(Vector256.Load(a), Vector256.Create(x), c0);
+            d0 = Fma.MultiplyAdd(Vector128.Load(a + 8), Vector128.Create(x), d0);
+            c1 = Fma.MultiplyAdd(Vector256.Load(a + LeftPanel512), Vector256.Create(y), c1);
+            d1 = Fma.MultiplyAdd(Vector128.Load(a + LeftPanel512 + 8), Vector128.Create(y), d1);
+        }
+        if (p < k)
+        {
+            c0 = Fma.MultiplyAdd(Vector256.Load(a), Vector256.Create(b[offsets[p]]), c0);
+            d0 = Fma.MultiplyAdd(Vector128.Load(a + 8), Vector128.Create(b[offsets[p]]), d0);
+        }
+        c0 += c1;
+        d0 += d1;
+        for (int r = 0; r < LeftPanel512; r++, tile += 32) *tile = (adds ? *tile : 0) + (r < 8 ? c0[r] : d0[r - 8]);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

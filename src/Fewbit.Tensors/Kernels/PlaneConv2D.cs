@@ -13,15 +13,16 @@ internal static unsafe class PlaneConv2D
     private const int ChannelsPerCopy = 8;
     private const int Slack = 64; // vectors read past the end of the last plane
 
-    /// <summary>Whether the wasted columns cost less than packing would: measured, packing a row of a panel costs about 13 steps and 5 for each run of pixels, of the 2 M of the product, and two fifths more go to partial sums and copies.</summary>
+    /// <summary>Whether the wasted columns cost less than packing would: measured, packing and its partial sums cost a twentieth, and more the fewer output channels share them.</summary>
     public static bool Fits(in Conv2DShape shape, FloatKernel kernel)
     {
         if (shape.IsPointwise) return true;
-        var phases = new DepthwiseConv2D.Phases(shape);
-        double direct = PackedMatrix.PanelCount(phases.Span, kernel.Columns / 2) / 2.0; // the last tile may be half as wide
-        double packed = PackedMatrix.PanelCount(shape.OutPlane, kernel.Columns) * (1.4 + (13.0 + 5.0 * kernel.Columns / shape.OutWidth) / (2 * shape.GroupOutChannels));
-        return direct <= packed;
+        double packing = 1.05 + (22 + 2.5 * kernel.Columns / shape.OutWidth) / shape.GroupOutChannels;
+        return Tiles(new DepthwiseConv2D.Phases(shape).Span, kernel) <= Tiles(shape.OutPlane, kernel) * packing;
     }
+
+    private static double Tiles(int columns, FloatKernel kernel) =>
+        kernel.Path == KernelPath.Avx512 ? FloatKernels.Tiles(columns) : PackedMatrix.PanelCount(columns, kernel.Columns);
 
     public static long ScratchBytes(in Conv2DShape shape) => (OffsetFloats(shape) + (IsManyImages(shape) ? 0 : ImageFloats(shape))) * sizeof(float);
 

@@ -15,6 +15,8 @@ public sealed unsafe class Conv2DTests
     {
         ["one pixel"] = new(1, 1, 1, 1, 1, 1, 1),
         ["pointwise"] = Conv2DShape.Square(2, 19, 9, 23, 1),
+        ["pointwise, long sum, 49 pixels"] = Conv2DShape.Square(1, 401, 7, 13, 1),
+        ["pointwise, long sum, 50 pixels"] = new(1, 390, 5, 10, 12, 1, 1),
         ["pointwise strided"] = Conv2DShape.Square(1, 16, 9, 20, 1, stride: 2),
         ["3x3"] = Conv2DShape.Square(1, 16, 14, 33, 3, pad: 1),
         ["3x3 long sum"] = Conv2DShape.Square(2, 97, 7, 40, 3, pad: 1),
