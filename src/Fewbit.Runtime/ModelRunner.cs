@@ -20,7 +20,9 @@ public sealed class ModelRunner : IModelRunner
         string[] codes = options.KeepsCodes ? [.. (Fusion?.Codes ?? QuantizersOf(graph)).Except(outputs, StringComparer.Ordinal)] : [];
         // Declared only now: a quantizer whose codes are an output of the graph fuses with less.
         foreach (string name in codes) graph.AddOutput(graph.Find(name)!);
-        foreach (IPass pass in (IPass[])[new FoldConstants(), new FoldBatchNorm(), new RemoveDeadNodes()]) pass.Run(graph);
+        // A quantized model keeps its float nodes as they are: a transformed convolution would move codes behind it.
+        if (codes.Length == 0 && !graph.Nodes.Any(node => node.OpType is "QuantizeLinear" or "DequantizeLinear" || node.OpType.StartsWith("QLinear", StringComparison.Ordinal))) Passes.PrepareForExecution(graph);
+        else Passes.Run(graph, new FoldConstants(), new FoldBatchNorm(), new RemoveDeadNodes());
         if (options.Threads > 0) Workers.ThreadCount = options.Threads;
         _runner = new(graph);
         Outputs = [.. _runner.Outputs.Where(output => outputs.Contains(output.Name))];

@@ -8,9 +8,16 @@ public static class Passes
     public static Graph ForExecution(Graph graph)
     {
         Graph copy = graph.Clone();
-        Inference.Infer(copy);
-        Run(copy, new FoldConstants(), new RemoveDeadNodes(), new FoldBatchNorm(), new ReplaceReduceMean(), new FuseActivation(), new RemoveDeadNodes());
+        PrepareForExecution(copy);
         return copy;
+    }
+
+    /// <summary>What <see cref="ForExecution"/> does, on the graph itself.</summary>
+    /// <returns>The reports of the passes.</returns>
+    public static IReadOnlyList<PassReport> PrepareForExecution(Graph graph)
+    {
+        Inference.Infer(graph);
+        return Run(graph, new FoldConstants(), new RemoveDeadNodes(), new FoldBatchNorm(), new ReplaceReduceMean(), new FuseActivation { AllowsWinograd = true }, new RemoveDeadNodes());
     }
 
     /// <summary>Runs passes on a graph, one after the other.</summary>

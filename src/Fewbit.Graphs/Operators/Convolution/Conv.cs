@@ -7,7 +7,8 @@ namespace Fewbit.Graphs.Operators;
 /// <param name="Window">Strides, dilations, padding.</param>
 /// <param name="Groups">Groups of channels that do not meet.</param>
 /// <param name="Activation">Applied last.</param>
-internal sealed record Conv(WindowAttributes Window, long Groups, Activation Activation) : ICompiledOperator, IDifferentiable
+/// <param name="AllowsWinograd">Whether sums may be transformed for speed: they then differ by about 5e-6 of the largest, and integers do not stay exact.</param>
+internal sealed record Conv(WindowAttributes Window, long Groups, Activation Activation, bool AllowsWinograd = false) : ICompiledOperator, IDifferentiable
 {
     private const int Residual = 3;
 
@@ -18,7 +19,7 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
         return new(WindowAttributes.Parse(node), groups, default);
     }
 
-    public static Conv ParseFused(Node node) => Parse(node) with { Activation = FusedActivation.Parse(node) };
+    public static Conv ParseFused(Node node) => Parse(node) with { Activation = FusedActivation.Parse(node), AllowsWinograd = node.Int("winograd", 0) != 0 };
 
     public void Infer(InferenceContext context)
     {
@@ -50,6 +51,7 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
         return context.InputType(0) switch
         {
             ElementType.Float32 when shape.IsMatrixProduct => new ProductConvKernel(shape, Activation, context.Constant(1)),
+            ElementType.Float32 when shape.IsPlanar && AllowsWinograd && context.Constant(1) is { } weight && WinogradConv2D.Fits(shape.ToPlanar()) => new WinogradConvKernel(shape.ToPlanar(), Activation, weight),
             ElementType.Float32 when shape.IsPlanar => new PlanarConvKernel(shape.ToPlanar(), Activation, context.Constant(1)),
             ElementType.Float32 => new ReferenceConvKernel<float>(shape, Activation),
             ElementType.Float64 => new ReferenceConvKernel<double>(shape, Activation),

@@ -26,10 +26,7 @@ internal sealed unsafe class PlanarConvKernel : IKernel
         byte* scratch = (byte*)context.Scratch(packedBytes + Conv2D.ScratchBytes(_shape));
         float* packed = _packed is null ? (float*)scratch : (float*)_packed.Address;
         if (_packed is null) Conv2D.PackWeights(_shape, (float*)context.Input(1).Address, packed);
-        var epilogue = new Epilogue { Activation = _activation };
-        if (context.FindInput(2) is { } bias) epilogue.RowBias = (float*)bias.Address;
-        if (context.FindInput(3) is { } residual) epilogue.Residual = (float*)residual.Address;
-        Conv2D.Run(_shape, (float*)context.Input(0).Address, packed, epilogue, (float*)context.Output(0).Address, scratch + packedBytes);
+        Conv2D.Run(_shape, (float*)context.Input(0).Address, packed, ConvKernels.EpilogueOf(context, _activation), (float*)context.Output(0).Address, scratch + packedBytes);
     }
 
     private Tensor Pack(Tensor weight)
@@ -39,6 +36,29 @@ internal sealed unsafe class PlanarConvKernel : IKernel
         GC.KeepAlive(weight);
         return packed;
     }
+}
+
+/// <summary>A 3x3 convolution with constant weights by Winograd's transform.</summary>
+internal sealed unsafe class WinogradConvKernel : IKernel
+{
+    private readonly Conv2DShape _shape;
+    private readonly Activation _activation;
+    private readonly Tensor _packed;
+
+    public WinogradConvKernel(Conv2DShape shape, Activation activation, Tensor weight)
+    {
+        (_shape, _activation) = (shape, activation);
+        _packed = CompilationContext.Derive(weight, ("WinogradConv2D", KernelPaths.Active), source =>
+        {
+            Tensor packed = Tensor.AllocateUninitialized(ElementType.UInt8, [WinogradConv2D.PackedWeightBytes(shape)]);
+            WinogradConv2D.PackWeights(shape, (float*)source.Address, (float*)packed.Address);
+            GC.KeepAlive(source);
+            return packed;
+        });
+    }
+
+    public void Run(EvaluationContext context) =>
+        WinogradConv2D.Run(_shape, (float*)context.Input(0).Address, (float*)_packed.Address, ConvKernels.EpilogueOf(context, _activation), (float*)context.Output(0).Address, context.Scratch(WinogradConv2D.ScratchBytes(_shape)));
 }
 
 /// <summary>A convolution whose kernel covers the image: y [N, M] = x [N, C * plane] * w', the weight as it lies.</summary>
@@ -79,8 +99,17 @@ internal sealed class ReferenceConvKernel<T>(ConvGeometry shape, Activation acti
 }
 
 /// <summary>Small parts that convolution kernels share.</summary>
-internal static class ConvKernels
+internal static unsafe class ConvKernels
 {
+    /// <summary>Bias (input 2), residual (input 3) and activation as a kernel's epilogue.</summary>
+    public static Epilogue EpilogueOf(EvaluationContext context, Activation activation)
+    {
+        var epilogue = new Epilogue { Activation = activation };
+        if (context.FindInput(2) is { } bias) epilogue.RowBias = (float*)bias.Address;
+        if (context.FindInput(3) is { } residual) epilogue.Residual = (float*)residual.Address;
+        return epilogue;
+    }
+
     /// <summary>Sets each plane of [N, M, plane] to its channel's bias, or to 0.</summary>
     public static void FillBias<T>(Span<T> y, Tensor? bias, int channels, long plane) where T : unmanaged
     {
