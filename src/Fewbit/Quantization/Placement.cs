@@ -21,17 +21,16 @@ internal sealed class Placement
     /// <param name="graph">The prepared float graph.</param>
     /// <param name="refusal">Why a node must stay float beyond the rules (excluded, values out of range); null where it need not.</param>
     /// <param name="quantizeOutputs">Whether outputs of the graph may carry codes.</param>
-    /// <param name="only">True: nodes are taken without regard to what lies around them (sensitivity of a single node).</param>
-    public Placement(Graph graph, Func<Node, string?> refusal, bool quantizeOutputs, bool only = false)
+    public Placement(Graph graph, Func<Node, string?> refusal, bool quantizeOutputs)
     {
         (_graph, _refusal, _quantizeOutputs) = (graph, refusal, quantizeOutputs);
         foreach (Node node in graph.Nodes) Classify(node);
         FindMergers();
         foreach (Node node in graph.Nodes)
         {
-            if (IsCandidate(node) && (only || _roles[node] == NodeRole.Compute || IsFed(node))) _selected.Add(node);
+            if (IsCandidate(node) && (_roles[node] == NodeRole.Compute || IsFed(node))) _selected.Add(node);
         }
-        if (!only) DropUseless();
+        DropUseless();
         DropMergersOfFloatNodes();
         FindQuantizedValues();
     }
@@ -70,7 +69,8 @@ internal sealed class Placement
     {
         (NodeRole role, string reason) = OperatorRules.Classify(node);
         if (role is not (NodeRole.Float or NodeRole.NotNumeric) && _refusal(node) is { } refusal) (role, reason) = (NodeRole.Float, refusal);
-        if (role == NodeRole.Compute && MustKeepFloatOutput(node) && node.OpType == "Conv")
+        // Gemm and MatMul may write float sums, but not both sums and codes.
+        if (role == NodeRole.Compute && MustKeepFloatOutput(node) && (node.OpType == "Conv" || node.Outputs[0].Uses.Count > 0))
             (role, reason) = (NodeRole.Float, "its result is an output of the model, which stays float (quantize the outputs to change that)");
         _roles[node] = role;
         if (reason.Length > 0) _reasons[node] = reason;

@@ -57,7 +57,7 @@ public sealed class Quantizer
     private Relay? Progress(IProgress<QuantizationProgress>? progress) =>
         progress is null ? null : new Relay(samples => progress.Report(new("calibrating", samples, _sampleCount)));
 
-    /// <summary>True where a value's calibration leaves no scale that serves it.</summary>
+    /// <summary>Why no scale serves a value, from its calibration; null where one does.</summary>
     internal static string? WhyNoScale(string name, RangeEstimator estimator)
     {
         if (!estimator.HasValues) return $"'{name}' had no finite value in calibration";

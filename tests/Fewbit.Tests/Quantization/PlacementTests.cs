@@ -235,6 +235,17 @@ public sealed class PlacementTests
     }
 
     [Fact]
+    public void Quantize_OutputThatIsReadToo_StaysFloat()
+    {
+        Graph graph = SmallGraphs.Create(out Value x, "N", 16);
+        Value features = x.Named("MatMul", "features", null, graph.AddConstant("a", SmallGraphs.Random([16, 8], 1))).Returns();
+        features.Named("MatMul", "head", null, graph.AddConstant("b", SmallGraphs.Random([8, 4], 2))).Returns();
+        QuantizationResult result = SmallGraphs.Quantize(graph);
+        Assert.Equal((NodeOutcome.Float, NodeOutcome.Integer), (result.Node("features").Outcome, result.Node("head").Outcome));
+        Assert.True(result.Model.Outputs[0].Producer!.Is("MatMul"));
+    }
+
+    [Fact]
     public void Quantize_ExcludedNode_StaysFloatAndUnknownNameIsSuggested()
     {
         QuantizationResult result = SmallGraphs.Quantize(ResidualBlock(), new() { Exclude = ["conv1"] });
