@@ -30,6 +30,8 @@ internal sealed record MaxPool(WindowAttributes Window, long[] Kernel, bool IsCo
             ElementType.Float32 when shape.IsPlanar && !hasPositions => new PlanarPoolKernel(shape, isMaximum: true, countsPad: false),
             ElementType.Float32 => new Reference<float>(shape, IsColumnMajor),
             ElementType.Float64 => new Reference<double>(shape, IsColumnMajor),
+            ElementType.UInt8 when shape.IsPlanar && !hasPositions => new CodeMaxPoolKernel<byte>(shape),
+            ElementType.Int8 when shape.IsPlanar && !hasPositions => new CodeMaxPoolKernel<sbyte>(shape),
             ElementType.UInt8 => new Reference<byte>(shape, IsColumnMajor),
             ElementType.Int8 => new Reference<sbyte>(shape, IsColumnMajor),
             ElementType other => context.Node.NoKernel(other),
