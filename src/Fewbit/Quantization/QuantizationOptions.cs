@@ -21,7 +21,7 @@ public sealed record QuantizationOptions
     /// <summary>How weight ranges are chosen, channel by channel. Null, the default: minmax from 8 bits, mse below.</summary>
     public RangeRule? WeightRange { get; init; }
 
-    /// <summary>How activation ranges are chosen. Default: mse, which beats minmax on networks with outliers and costs the others nothing.</summary>
+    /// <summary>How activation ranges are chosen. Default: mse: better than minmax on networks whose activations have outliers.</summary>
     public RangeRule ActivationRange { get; init; } = RangeRule.MeanSquaredError;
 
     /// <summary>Whether the weights of the first and the last layers, and the input of the last, keep 8 bits. Default: true.</summary>
