@@ -86,7 +86,7 @@ internal static class QuantizeCommand
             {
                 Weights = IntegerFormat.Parse(settings.Weights),
                 Activations = IntegerFormat.Parse(settings.Activations),
-                ActivationRange = settings.Range is null ? null : RangeRule.Parse(settings.Range),
+                ActivationRange = settings.Range is null ? RangeRule.MeanSquaredError : RangeRule.Parse(settings.Range),
                 Exclude = [.. Excluded(settings)],
                 QuantizeOutputs = settings.QuantizeOutputs,
             };
