@@ -41,6 +41,9 @@ public sealed class ModelRunner : IModelRunner
     /// <summary>Which nodes run on codes, and why the others do not; null where quantized groups are not fused.</summary>
     public FusionReport? Fusion { get; }
 
+    /// <summary>Bytes of the memory that the intermediate tensors of the latest run shared; 0 before the first.</summary>
+    public long WorkingBytes => _runner.WorkingBytes;
+
     /// <summary>Loads a model file, with its external data.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is not a valid ONNX model, or uses what Fewbit does not take.</exception>

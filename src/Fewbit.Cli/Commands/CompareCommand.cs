@@ -53,8 +53,8 @@ internal static class CompareCommand
     private static ComparisonReport Compare(CompareSettings settings, CommandOutput output, CancellationToken cancellation)
     {
         Graph original = OnnxFile.Load(settings.Float), quantized = OnnxFile.Load(settings.Model);
-        DataSet data = SampleSelection.Draw(settings.Reading.Open(settings.Data), settings.Samples, settings.Common.Seed);
         using IModelRunner model = Engines.Fewbit(original);
+        DataSet data = SampleSelection.Draw(settings.Reading.Open(settings.Data, model.Inputs), settings.Samples, settings.Common.Seed);
         // The quantized model's metadata state what it was calibrated with.
         PreprocessingChoice preprocessing = PreprocessingChoice.Make(settings.Reading, quantized, model, data, output, cancellation);
         var batches = new SampleBatches(data, model.Inputs, preprocessing.Settings, settings.Reading.Batches);

@@ -21,11 +21,10 @@ internal sealed record EvaluateSettings(string Model, string Data, string? Float
 /// <param name="Top1">Share of labels ranked first; null without labels.</param>
 /// <param name="Top1Low">Lower end of its 95 % interval.</param>
 /// <param name="Top1High">Upper end of its 95 % interval.</param>
-/// <param name="MeanConfidence">Mean probability of the most likely class; null where no output has class scores.</param>
 /// <param name="LabelRemark">What looks wrong with the labels; null if nothing.</param>
 /// <param name="AgainstFloat">Compared with the float model.</param>
 internal sealed record EvaluateReport(
-    string Model, string? Float, string Engine, string Data, PreprocessingChoice Preprocessing, long Samples, double? Top1, double? Top1Low, double? Top1High, double? MeanConfidence,
+    string Model, string? Float, string Engine, string Data, PreprocessingChoice Preprocessing, long Samples, double? Top1, double? Top1Low, double? Top1High,
     string? LabelRemark, Judgement? AgainstFloat);
 
 /// <summary>fewbit evaluate.</summary>
@@ -68,33 +67,31 @@ internal static class EvaluateCommand
         Graph graph = OnnxFile.Load(settings.Model);
         string? floatPath = settings.Float ?? FloatBeside(settings.Model);
         Graph? floatGraph = floatPath is null ? null : OnnxFile.Load(floatPath);
-        DataSet data = settings.Reading.Open(settings.Data);
         OnnxRuntimeLibrary? library = settings.InOnnxRuntime ? OnnxRuntimeLibrary.Open(settings.Common.FindOnnxRuntime()) : null;
         using IModelRunner model = Open(graph, library, settings.Common);
-        using IModelRunner? reference = floatGraph is null ? null : Open(floatGraph, library, settings.Common);
-        PreprocessingChoice preprocessing = PreprocessingChoice.Make(
-            settings.Reading, graph, model, SampleSelection.Draw(data, PreprocessingChoice.TrialSamples, settings.Common.Seed), output, cancellation);
+        DataSet data = settings.Reading.Open(settings.Data, model.Inputs);
+        DataSet few = SampleSelection.Draw(data, PreprocessingChoice.TrialSamples, settings.Common.Seed);
+        PreprocessingChoice preprocessing = PreprocessingChoice.Make(settings.Reading, graph, model, few, output, cancellation);
+        var report = new EvaluateReport(settings.Model, floatPath, library is null ? "Fewbit" : $"ONNX Runtime {library.Version}", data.Description, preprocessing, data.Count,
+            null, null, null, FloatCheck.Of(few.Labels is null ? null : PreprocessingTrial.Try(model, few, preprocessing.Settings, cancellation), few).LabelOrder?.Message, null);
         var batches = new SampleBatches(data, model.Inputs, preprocessing.Settings, settings.Reading.Batches);
-
-        Judgement? judgement = reference is null ? null : Judgement.Of(output.WithProgress("judging", data.Count, "samples",
-            progress => ModelEvaluation.Compare(reference, model, batches.Enumerate(cancellation), null, progress, cancellation)));
-        Predictions? predictions = output.WithProgress("evaluating", data.Count, "samples", progress => Predictions.Of(model, batches, progress, cancellation));
-        if (judgement is null && (predictions is null || data.Labels is null))
-            throw new InvalidDataException($"{settings.Data}: {(predictions is null ? "the model has no class scores" : "there are no labels")} to judge '{settings.Model}' by; give the float model with --float{(predictions is null ? "" : ", or labels")}");
-        string engine = library is null ? "Fewbit" : $"ONNX Runtime {library.Version}";
-        var report = new EvaluateReport(settings.Model, floatPath, engine, data.Description, preprocessing, data.Count, null, null, null, predictions?.MeanConfidence, null, judgement);
-        return predictions is null || data.Labels is not { } labels ? report : WithAccuracy(report, predictions, labels, data.ClassNames);
+        if (floatGraph is not null)
+        {
+            using IModelRunner reference = Open(floatGraph, library, settings.Common);
+            var judgement = Judgement.Of(output.WithProgress("judging", data.Count, "samples", progress => ModelEvaluation.Compare(reference, model, batches.Enumerate(cancellation), null, progress, cancellation)));
+            return WithAccuracy(report with { AgainstFloat = judgement }, judgement.Top1);
+        }
+        if (data.Labels is not { } labels) throw new InvalidDataException($"{settings.Data}: there are no labels to judge '{settings.Model}' by; give them, or the float model with --float");
+        Predictions predictions = output.WithProgress("evaluating", data.Count, "samples", progress => Predictions.Of(model, batches, progress, cancellation))
+            ?? throw new InvalidDataException($"{settings.Model}: has no class scores to judge by; give the float model with --float");
+        return WithAccuracy(report, predictions.Top1(labels));
     }
 
-    private static EvaluateReport WithAccuracy(EvaluateReport report, Predictions predictions, IReadOnlyList<int> labels, IReadOnlyList<string>? classNames)
+    private static EvaluateReport WithAccuracy(EvaluateReport report, double? top1)
     {
-        long right = predictions.Top.Index().Count(item => item.Item == labels[item.Index]);
-        Interval interval = PairedStatistics.OfProportion(right, labels.Count);
-        return report with
-        {
-            Top1 = (double)right / labels.Count, Top1Low = interval.Low, Top1High = interval.High,
-            LabelRemark = LabelOrder.Detect(predictions.Top, labels, predictions.Classes, classNames)?.Message,
-        };
+        if (top1 is not { } share) return report;
+        Interval interval = PairedStatistics.OfProportion((long)Math.Round(share * report.Samples), report.Samples);
+        return report with { Top1 = share, Top1Low = interval.Low, Top1High = interval.High };
     }
 
     private static IModelRunner Open(Graph graph, OnnxRuntimeLibrary? library, CommonSettings common) =>
@@ -109,7 +106,6 @@ internal static class EvaluateCommand
             ("data", report.Data),
             ("preprocessing", report.Preprocessing.ToString()),
             .. report.Top1 is { } top1 ? new[] { ("top-1", $"{Words.Percent(top1, 2)} (95 %: {Words.Percent(report.Top1Low!.Value, 2)} to {Words.Percent(report.Top1High!.Value, 2)})") } : [],
-            .. report.MeanConfidence is { } confidence ? new[] { ("mean confidence", Words.Percent(confidence)) } : [],
             .. report.LabelRemark is { } remark ? new[] { ("labels", remark) } : [],
         ]);
         if (report.AgainstFloat is not { } judgement) return;

@@ -18,7 +18,7 @@ internal sealed record QuantizeSettings
     public bool Overwrite { get; init; }
     public string Weights { get; init; } = "int8";
     public string Activations { get; init; } = "uint8";
-    public string? Range { get; init; }
+    public string Range { get; init; } = "mse";
     public int Samples { get; init; } = 512;
     public string? Exclude { get; init; }
     public string? ExcludeFrom { get; init; }
@@ -41,7 +41,7 @@ internal static class QuantizeCommand
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace the file if it is there." };
         var weights = new Option<string>("--weights", "-w") { Description = "Codes of the weights: int8 to int1, uint7 to uint1.", DefaultValueFactory = _ => "int8", HelpName = "FORMAT" };
         var activations = new Option<string>("--activations", "-a") { Description = "Codes of the activations: uint8 to uint1.", DefaultValueFactory = _ => "uint8", HelpName = "FORMAT" };
-        var range = new Option<string?>("--range") { Description = "How activation ranges are chosen: minmax, percentile[:99.999], mse, moving-average[:0.1]. Default: minmax at 8 bits, mse below.", HelpName = "RULE" };
+        var range = new Option<string>("--range") { Description = "How activation ranges are chosen: mse, minmax, percentile[:99.999], moving-average[:0.1].", DefaultValueFactory = _ => "mse", HelpName = "RULE" };
         var samples = new Option<int>("--samples") { Description = "Samples to calibrate on, drawn with the seed, balanced over classes.", DefaultValueFactory = _ => 512, HelpName = "N" };
         var exclude = new Option<string?>("--exclude") { Description = "Names of nodes that stay float.", HelpName = "NAME,..." };
         var excludeFrom = new Option<string?>("--exclude-from") { Description = "Leave float what a report of 'fewbit compare -o' lists.", HelpName = "FILE" };
@@ -57,7 +57,7 @@ internal static class QuantizeCommand
         command.SetAction(parsed => Run(new()
         {
             Model = parsed.GetRequiredValue(model), Calibration = parsed.GetValue(calibration), Data = parsed.GetValue(data), Output = parsed.GetValue(target),
-            Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights)!, Activations = parsed.GetValue(activations)!, Range = parsed.GetValue(range),
+            Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights)!, Activations = parsed.GetValue(activations)!, Range = parsed.GetValue(range)!,
             Samples = parsed.GetValue(samples), Exclude = parsed.GetValue(exclude), ExcludeFrom = parsed.GetValue(excludeFrom), QuantizeOutputs = parsed.GetValue(quantizeOutputs),
             Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Reading = reading.Read(parsed), Common = common.Read(parsed),
         }, output, cancellation));
@@ -86,7 +86,7 @@ internal static class QuantizeCommand
             {
                 Weights = IntegerFormat.Parse(settings.Weights),
                 Activations = IntegerFormat.Parse(settings.Activations),
-                ActivationRange = settings.Range is null ? RangeRule.MeanSquaredError : RangeRule.Parse(settings.Range),
+                ActivationRange = RangeRule.Parse(settings.Range),
                 Exclude = [.. Excluded(settings)],
                 QuantizeOutputs = settings.QuantizeOutputs,
             };

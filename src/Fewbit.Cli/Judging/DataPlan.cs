@@ -1,5 +1,6 @@
 using Fewbit.Cli.Console;
 using Fewbit.Data;
+using Fewbit.Graphs;
 
 namespace Fewbit.Cli.Judging;
 
@@ -11,18 +12,17 @@ internal sealed record DataPlan(DataSet Calibration, DataSet Judging, string? Re
 {
     /// <summary>Opens one or two data sets; of a single one a seeded fifth is held out for judging.</summary>
     /// <param name="settings">How data are read.</param>
+    /// <param name="inputs">The model's inputs.</param>
     /// <param name="calibration">Path of the calibration data; null where only judging data are given.</param>
     /// <param name="data">Path of the judging data; null where only calibration data are given.</param>
     /// <param name="samples">Samples to calibrate on, at most.</param>
     /// <param name="seed">Seed of split and draw.</param>
-    public static DataPlan Open(DataSettings settings, string? calibration, string? data, int samples, long seed)
+    public static DataPlan Open(DataSettings settings, IReadOnlyList<ValueInfo> inputs, string? calibration, string? data, int samples, long seed)
     {
-        if ((calibration ?? data) is not { } first) throw new UsageException("no data are given: --calibration DIR|FILE names them (a fifth is held out for judging), --data DIR|FILE others for judging");
+        string first = calibration ?? data ?? throw new InvalidOperationException("Bug in a command: no data are given");
         bool isOne = calibration is null || data is null || Path.GetFullPath(calibration) == Path.GetFullPath(data);
-        if (!isOne) return new(SampleSelection.Draw(NotEmpty(settings.Open(first), first), samples, seed), NotEmpty(settings.Open(data!), data!), null);
-        (DataSet kept, DataSet heldOut) = SampleSelection.Split(NotEmpty(settings.Open(first), first), seed);
+        if (!isOne) return new(SampleSelection.Draw(settings.Open(first, inputs), samples, seed), settings.Open(data!, inputs), null);
+        (DataSet kept, DataSet heldOut) = SampleSelection.Split(settings.Open(first, inputs), seed);
         return new(SampleSelection.Draw(kept, samples, seed), heldOut, $"{Words.Plural(heldOut.Count, "sample")} of {first} (a fifth, drawn with seed {seed}) {(heldOut.Count == 1 ? "is" : "are")} held out for judging; --data names others");
     }
-
-    private static DataSet NotEmpty(DataSet data, string path) => data.Count > 0 ? data : throw new InvalidDataException($"{path}: holds no samples");
 }

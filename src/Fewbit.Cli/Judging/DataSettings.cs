@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Fewbit.Data;
+using Fewbit.Graphs;
 
 namespace Fewbit.Cli.Judging;
 
@@ -13,7 +14,15 @@ internal sealed record DataSettings(string? Preprocess = null, string? Labels = 
 {
     public SampleBatchesOptions Batches => new() { BatchSize = BatchSize };
 
-    public DataSet Open(string path) => DataSetReader.Open(path, new() { Labels = Labels is null ? null : LabelMap.Read(Labels), LabelPattern = LabelPattern, LabelKey = LabelKey });
+    /// <summary>Opens a data set and checks that its samples fit the inputs of a model.</summary>
+    /// <exception cref="ArgumentException">They do not: the message names input, expected, found.</exception>
+    public DataSet Open(string path, IReadOnlyList<ValueInfo> inputs)
+    {
+        DataSet data = DataSetReader.Open(path, new() { Labels = Labels is null ? null : LabelMap.Read(Labels), LabelPattern = LabelPattern, LabelKey = LabelKey });
+        if (data.Count == 0) throw new InvalidDataException($"{path}: holds no samples");
+        _ = new SampleBatches(data, inputs, Preprocessing.ZeroTo255);
+        return data;
+    }
 }
 
 /// <summary>The options for data that several commands share.</summary>

@@ -1,7 +1,8 @@
 using Fewbit.Graphs;
-using Fewbit.OnnxRuntime;
 using Fewbit.Onnx;
+using Fewbit.OnnxRuntime;
 using Fewbit.Runtime;
+using Fewbit.Tensors;
 
 namespace Fewbit.Cli.Judging;
 
@@ -9,7 +10,15 @@ namespace Fewbit.Cli.Judging;
 internal static class Engines
 {
     /// <summary>Fewbit's own engine.</summary>
-    public static IModelRunner Fewbit(Graph graph) => ModelRunner.From(graph);
+    public static ModelRunner Fewbit(Graph graph) => ModelRunner.From(graph);
+
+    /// <summary>Bytes that the intermediate tensors of one run need in Fewbit's engine.</summary>
+    public static long WorkingBytes(Graph graph, IReadOnlyDictionary<string, Tensor> inputs)
+    {
+        using ModelRunner runner = Fewbit(graph);
+        runner.Run(inputs);
+        return runner.WorkingBytes;
+    }
 
     /// <summary>ONNX Runtime with all optimizations.</summary>
     public static OnnxRuntimeSession OnnxRuntime(OnnxRuntimeLibrary library, Graph graph, int? threads, string? optimizedModelPath = null) =>

@@ -12,7 +12,7 @@ namespace Fewbit.Cli.Judging;
 internal sealed record PreprocessingChoice(Preprocessing? Settings, string Reason, bool IsGuess = false)
 {
     /// <summary>Samples that presets are tried on.</summary>
-    public const int TrialSamples = 128;
+    public const int TrialSamples = 64;
 
     /// <summary>The form of tables.</summary>
     public override string ToString() => Settings is null ? Reason : $"{Settings.Name}, {Reason}";
@@ -29,7 +29,7 @@ internal sealed record PreprocessingChoice(Preprocessing? Settings, string Reaso
         if (!few.IsPictures) return new(null, settings.Preprocess is null ? "arrays as they are" : "arrays as they are (--preprocess is for pictures)");
         if (settings.Preprocess is { } named) return new(Preprocessing.Parse(named), "as asked for");
         if (PreprocessingMetadata.Read(graph) is { } stated) return new(stated, "as the model's metadata states");
-        int candidates = PreprocessingTrial.CandidateCount(model, few);
+        int candidates = PreprocessingTrial.CandidateCount(model);
         IReadOnlyList<PreprocessingTrial>? trials = candidates == 0 ? [] : output.WithProgress("trying presets", candidates, "presets", progress => PreprocessingTrial.Rank(model, few, progress, cancellation));
         // A model that takes no pictures says so itself when the data are read.
         if (trials is []) return new(Preprocessing.ImageNet, "no preset fits the input");

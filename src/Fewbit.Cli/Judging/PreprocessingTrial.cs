@@ -1,5 +1,4 @@
 using Fewbit.Data;
-using Fewbit.Data.Images;
 using Fewbit.Graphs;
 
 namespace Fewbit.Cli.Judging;
@@ -11,12 +10,14 @@ namespace Fewbit.Cli.Judging;
 /// <param name="Predictions">What the model said.</param>
 internal sealed record PreprocessingTrial(Preprocessing Preprocessing, double? Top1, double Confidence, Predictions Predictions)
 {
+    private const int LargestWhole = 64;
+
     /// <summary>Tries the presets that fit a model on pictures, the best first: by top-1 where there are labels, else by mean confidence.</summary>
     /// <returns>Null where the model is no classifier.</returns>
     public static IReadOnlyList<PreprocessingTrial>? Rank(IModelRunner model, DataSet pictures, IProgress<long>? progress, CancellationToken cancellation)
     {
         var trials = new List<PreprocessingTrial>();
-        foreach (Preprocessing candidate in Candidates(model, pictures))
+        foreach (Preprocessing candidate in Candidates(model))
         {
             if (Try(model, pictures, candidate, cancellation) is not { } trial) return null;
             trials.Add(trial);
@@ -32,17 +33,14 @@ internal sealed record PreprocessingTrial(Preprocessing Preprocessing, double? T
             : null;
 
     /// <summary>Number of presets that <see cref="Rank"/> tries.</summary>
-    public static int CandidateCount(IModelRunner model, DataSet pictures) => Candidates(model, pictures).Length;
+    public static int CandidateCount(IModelRunner model) => Candidates(model).Length;
 
-    /// <summary>The presets that fit the input's channels and differ on these pictures, and the unusual order of colours for those of one scale.</summary>
-    private static Preprocessing[] Candidates(IModelRunner model, DataSet pictures)
+    /// <summary>The presets that fit the input's channels.</summary>
+    private static Preprocessing[] Candidates(IModelRunner model)
     {
         if (model.Inputs is not [var only] || PictureInput.TryFrom(only) is not { } input) return [];
         IEnumerable<Preprocessing> presets = Preprocessing.Presets.Where(preset => preset.Fits(input.Channels));
-        Image first = pictures.Read(0).Picture!;
-        bool isFitted = first.Width == (input.Width ?? first.Width) && first.Height == (input.Height ?? first.Height);
-        // On pictures of the model's own size imagenet and cifar10 are one; small models know it by the second name.
-        if (isFitted) presets = presets.Where(preset => preset.Name != (input.Width <= 64 ? "imagenet" : "cifar10"));
-        return [.. presets];
+        // Both have the same numbers; only small models take whole pictures.
+        return [.. presets.Where(preset => preset.Name != (input.Width <= LargestWhole ? "imagenet" : "cifar10"))];
     }
 }

@@ -23,17 +23,19 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
 
     public QuantizeReport Run()
     {
+        if (settings.Calibration is null && settings.Data is null)
+            throw new UsageException("no data are given: --calibration DIR|FILE names them (a fifth is held out for judging), --data DIR|FILE others for judging");
         TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite);
         Graph original = OnnxFile.Load(settings.Model);
         Quantizer quantizer = Quantizer.For(original);
         // What cannot be quantized is said before hours of work on data.
-        quantizer.Preview(options);
-        DataPlan plan = DataPlan.Open(settings.Reading, settings.Calibration, settings.Data, settings.Samples, settings.Common.Seed);
+        AboutModel(() => quantizer.Preview(options));
         using IModelRunner floatModel = Engines.Fewbit(original);
+        DataPlan plan = DataPlan.Open(settings.Reading, floatModel.Inputs, settings.Calibration, settings.Data, settings.Samples, settings.Common.Seed);
         (PreprocessingChoice preprocessing, FloatCheck check) = CheckFloat(original, floatModel, plan);
 
         var clock = Stopwatch.StartNew();
-        QuantizationResult result = Calibrate(quantizer, Batches(floatModel, plan.Calibration, preprocessing), plan.Calibration.Count);
+        QuantizationResult result = AboutModel(() => Calibrate(quantizer, Batches(floatModel, plan.Calibration, preprocessing), plan.Calibration.Count));
         TimeSpan calibrationTime = clock.Elapsed;
         if (preprocessing.Settings is { } used) PreprocessingMetadata.Write(result.Model, used);
         result.Save(_target);
@@ -45,6 +47,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         return new(
             settings.Model, _target, plan, preprocessing, check, result.Report, options, judgement,
             new(FileBytes(settings.Model), FileBytes(_target), FileBytes(_target) - result.Report.Size.ParameterBytes + result.Report.Size.PackedParameterBytes),
+            new(result.Report.Size.FloatParameterBytes + Engines.WorkingBytes(original, one), result.Report.Size.ParameterBytes + Engines.WorkingBytes(result.Model, one)),
             calibrationTime, Process.GetCurrentProcess().PeakWorkingSet64,
             Verify(result.Model, Batches(floatModel, some, preprocessing), some.Count),
             SpeedReport.Measure(result.Model, original, one, settings.Common, output, cancellation), CostShare.Of(original, result.Report));
@@ -78,6 +81,20 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         VerificationResult result = output.WithProgress("checking against ONNX Runtime", count, "samples", progress => CodeComparison.Compare(
             quantized, Engines.Fewbit, graph => Engines.OnnxRuntime(library, graph, settings.Common.Threads), batches.Enumerate(cancellation), progress, cancellation));
         return Verification.Of(library.Version, result);
+    }
+
+    /// <summary>The library speaks of nodes and values; here the file is named too.</summary>
+    private T AboutModel<T>(Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception problem) when (problem is InvalidDataException or ArgumentException { ParamName: "names" })
+        {
+            string message = problem.Message.Replace(" (Parameter 'names')", "", StringComparison.Ordinal);
+            throw message.StartsWith(settings.Model, StringComparison.Ordinal) ? problem : new InvalidDataException($"{settings.Model}: {message}", problem);
+        }
     }
 
     private static long FileBytes(string path) => new FileInfo(path).Length + (File.Exists(path + ".data") ? new FileInfo(path + ".data").Length : 0);

@@ -13,10 +13,13 @@ namespace Fewbit.Cli.Quantizing;
 /// <param name="Packed">The same with each weight code in its own number of bits.</param>
 internal sealed record FileSizes(long Float, long Written, long Packed);
 
+/// <summary>Bytes in memory while one sample runs in Fewbit: the parameters as they are stored, and the intermediate tensors.</summary>
+internal sealed record RunMemory(long Float, long Quantized);
+
 /// <summary>What fewbit quantize did and what it brought.</summary>
 internal sealed record QuantizeReport(
     string Model, string Output, [property: JsonIgnore] DataPlan Plan, PreprocessingChoice Preprocessing, FloatCheck FloatCheck, QuantizationReport Quantization,
-    [property: JsonIgnore] QuantizationOptions Options, Judgement Judgement, FileSizes Bytes, [property: JsonIgnore] TimeSpan CalibrationTime, long PeakMemoryBytes,
+    [property: JsonIgnore] QuantizationOptions Options, Judgement Judgement, FileSizes Bytes, RunMemory Memory, [property: JsonIgnore] TimeSpan CalibrationTime, long PeakMemoryBytes,
     Verification? Verification, IReadOnlyList<EngineSpeed> Speed, CostShare Cost)
 {
     public string Calibration => Plan.Calibration.Description;
@@ -54,8 +57,7 @@ internal sealed record QuantizeReport(
     private IEnumerable<IReadOnlyList<string>> SizeRows()
     {
         yield return ["file", Words.Bytes(Bytes.Float), Words.Bytes(Bytes.Written), $"{Ratio((double)Bytes.Float / Bytes.Written)} smaller"];
-        SizeReport size = Quantization.Size;
-        yield return ["parameters", Words.Bytes(size.FloatParameterBytes), Words.Bytes(size.ParameterBytes), $"in memory, {Ratio((double)size.FloatParameterBytes / size.ParameterBytes)} smaller"];
+        yield return ["memory", Words.Bytes(Memory.Float), Words.Bytes(Memory.Quantized), $"parameters and values of one sample in Fewbit, {Ratio((double)Memory.Float / Memory.Quantized)} smaller"];
         if (Bytes.Packed < Bytes.Written)
             yield return ["packed", "", Words.Bytes(Bytes.Packed), $"computed: the file holds its {Options.Weights.BitWidth}-bit codes in 8 bits, so that runtimes fuse its nodes"];
     }

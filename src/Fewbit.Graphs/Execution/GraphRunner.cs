@@ -24,6 +24,15 @@ public sealed class GraphRunner : IModelRunner
     /// <inheritdoc/>
     public IReadOnlyList<ValueInfo> Outputs { get; }
 
+    /// <summary>Bytes of the memory that the intermediate tensors of the latest run shared; 0 before the first.</summary>
+    public long WorkingBytes
+    {
+        get
+        {
+            lock (_lock) return _plans.First?.Value.Plan.ArenaBytes ?? 0;
+        }
+    }
+
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs, IReadOnlyCollection<string>? outputs = null)
     {

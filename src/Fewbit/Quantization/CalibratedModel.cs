@@ -43,6 +43,7 @@ internal sealed class CalibratedModel
         Graph prepared = Preparation.Prepare(original, out IReadOnlyDictionary<string, string> changes);
         Placement placement = Place(prepared, options, new Dictionary<string, RangeEstimator>());
         ModelCheck.CheckPlacement(prepared, placement);
+        foreach (Node node in placement.Selected) WeightQuantizer.CheckFinite(node);
         return ReportBuilder.Nodes(original, changes, prepared, placement, new FormatRules(prepared, placement, options), options);
     }
 
