@@ -20,6 +20,7 @@ internal static class Machine
     public static void WritePage(string name, string text)
     {
         string path = Path.Combine(Repository, "docs", "results", name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllText(path, text);
         Console.WriteLine($"wrote {path}");
     }
