@@ -33,12 +33,21 @@ public class WholeModelTests(ITestOutputHelper output)
     [InlineData("detection/models/nanodet_m_416.onnx", 1, 64)]
     [InlineData("detection/models/ultraface_rfb_320.onnx", 1, 64)]
     [InlineData("text/stories260K/stories260K.onnx", 8, 8)]
-    public async Task QuantizedModel_InExactEvaluation_GivesTheCodesOfOnnxRuntime(string model, int batch, int batches)
+    public Task QuantizedModel_InExactEvaluation_GivesTheCodesOfOnnxRuntime(string model, int batch, int batches) => Compare(model, batch, batches, new());
+
+    [RuntimeTheory]
+    [InlineData("cifar10/models/resnet20.onnx", 4, 4)]
+    [InlineData("cifar10/models/resnet20.onnx", 2, 6)]
+    [InlineData("mlperf_tiny/vww_mobilenet_0.25_96.onnx", 4, 4)]
+    public Task LowBitModel_InExactEvaluation_GivesTheCodesOfOnnxRuntime(string model, int weightBits, int activationBits) =>
+        Compare(model, 16, 4, new() { Weights = new(weightBits, IsSigned: true), Activations = new(activationBits, IsSigned: false) });
+
+    private async Task Compare(string model, int batch, int batches, QuantizationOptions options)
     {
         Graph graph = OnnxFile.Load(Oracles.Data(model));
         var random = new SeededRandom(7);
         SampleBatch[] samples = [.. Enumerable.Range(0, CalibrationBatches + batches).Select(i => new SampleBatch(Feeds(graph, batch, ref random), batch, i * batch, null))];
-        QuantizationResult result = await Quantizer.For(graph).Calibrate(samples.Take(CalibrationBatches).Select(sample => sample.Inputs)).RunAsync();
+        QuantizationResult result = await Quantizer.For(graph).Calibrate(samples.Take(CalibrationBatches).Select(sample => sample.Inputs)).RunAsync(options);
         OnnxRuntimeLibrary library = OnnxRuntimeLibrary.Open(Oracles.OnnxRuntimeLibrary);
         VerificationResult compared = CodeComparison.Compare(result.Model, quantized => ModelRunner.From(quantized),
             quantized => OnnxRuntimeSession.Load(library, OnnxFile.ToBytes(quantized), new() { Threads = 2 }), samples.Skip(CalibrationBatches));
