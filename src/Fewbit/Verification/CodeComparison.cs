@@ -106,14 +106,14 @@ public static class CodeComparison
     public static Graph WithCodes(Graph quantized, out IReadOnlyList<(string Name, bool IsIntegerPath)> quantizers)
     {
         Graph probed = quantized.Clone();
-        var paths = new IntegerPaths();
+        var paths = new IntegerPaths(quantized);
         var found = new List<(string, bool)>();
         foreach (Node node in probed.Nodes.Where(node => node.Is("QuantizeLinear")))
         {
             Value codes = QuantizedGraphs.FinalCodes(node.Outputs[0]);
             if (codes.IsOutput) continue;
             probed.AddOutput(codes);
-            found.Add((codes.Name, paths.IsInteger(codes)));
+            found.Add((codes.Name, paths.IsInteger(codes.Name)));
         }
         quantizers = found;
         return probed;

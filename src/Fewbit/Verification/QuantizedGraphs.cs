@@ -23,27 +23,3 @@ internal static class QuantizedGraphs
     /// <summary>The node that dequantizes a value; null where the value is not dequantized.</summary>
     public static Node? DequantizerOf(Value? value) => value?.Producer is { } producer && producer.Is("DequantizeLinear") ? producer : null;
 }
-
-/// <summary>Finds the codes that depend on the model's inputs through integer and copying nodes only.</summary>
-internal sealed class IntegerPaths
-{
-    private readonly Dictionary<Value, bool> _known = [];
-
-    /// <summary>True where no float arithmetic lies between the model's inputs and these codes.</summary>
-    public bool IsInteger(Value codes)
-    {
-        if (_known.TryGetValue(codes, out bool known)) return known;
-        return _known[codes] = codes.Constant is not null || (codes.Producer is { } producer && IsIntegerResult(producer));
-    }
-
-    private bool IsIntegerResult(Node node)
-    {
-        // Pad and Clip may run on codes directly.
-        if (!node.Is("QuantizeLinear")) return node.Inputs[0] is { } codes && IsInteger(codes);
-        if (node.Inputs[0]!.Producer is not { } source) return node.Inputs[0]!.Constant is null;
-        if (source.Is("DequantizeLinear")) return IsInteger(source.Inputs[0]!);
-        return QuantizedGraphs.RunsOnCodes(source) && DataInputs(source).All(input => QuantizedGraphs.DequantizerOf(input) is { } dequantizer && IsInteger(dequantizer.Inputs[0]!));
-    }
-
-    private static IEnumerable<Value> DataInputs(Node node) => node.Inputs.OfType<Value>().Where(input => input.Type == Tensors.ElementType.Float32 && (input.Constant is null || node.OpType is "Add" or "Mul" or "Concat"));
-}
