@@ -41,6 +41,11 @@ internal static class CommandLine
             output.Note($"error: {OneLine(problem is ArgumentException argument ? WithoutParameter(argument) : problem.Message)}");
             return Failed;
         }
+        catch (Exception problem)
+        {
+            output.Note($"error: a fault of fewbit itself; please report it with these lines:{Environment.NewLine}{problem}");
+            return Failed;
+        }
     }
 
     internal static RootCommand CreateRoot(CommandOutput output, CancellationToken cancellation)

@@ -121,6 +121,14 @@ public sealed class WrongInputTests(DemoFolder demo) : IClassFixture<DemoFolder>
     }
 
     [Fact]
+    public void Quantize_NamedOnnxRuntimeMissing_SaysSoBeforeAnyWork()
+    {
+        RunResult run = RunResult.Of("quantize", demo.Model, "-c", demo.Calibration, "--ort", "/no/such/library.so", "-o", demo["never.onnx"]);
+        Assert.StartsWith("ONNX Runtime was not found. Places tried: /no/such/library.so (--ort)", run.ErrorLine(), StringComparison.Ordinal);
+        Assert.False(File.Exists(demo["never.onnx"]));
+    }
+
+    [Fact]
     public void Quantize_OutputIsTheModel_IsWrongUsage()
     {
         RunResult run = RunResult.Of("quantize", demo.Model, "-c", demo.Calibration, "-o", demo.Model, "--overwrite");

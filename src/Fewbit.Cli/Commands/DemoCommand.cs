@@ -39,7 +39,7 @@ internal static class DemoCommand
         output.Line("The int4 and int2 rows hold their codes in int8, so that every ONNX runtime can run them fast: they are no faster than int8. Their packed size is computed.");
         DemoRow int8 = report.Rows[1];
         if (int8.SecondsPerPicture > floatSeconds / 1.05) output.Line("int8 brings no speed to a network as small as this one: a run is mostly the fixed cost of its nodes.");
-        output.Line("Two bits to the nearest code are too few for this network; learned rounding is what closes that gap.");
+        output.Line("Two bits are too few for this network when each weight is rounded to its nearest code.");
         if (report.Kept is { } folder) WriteKept(folder, output);
         output.Line();
         output.Line("On your own model:");

@@ -37,10 +37,11 @@ internal sealed record FloatCheck(double? Top1, int Samples, double NearChance, 
         const string force = "--force goes on all the same";
         if (LabelOrder is not null) return $"{found}: {LabelOrder.Message}; {force}";
         IReadOnlyList<PreprocessingTrial> trials = (used is null ? null : PreprocessingTrial.Rank(model, data, null, cancellation)) ?? [];
-        if (trials.Select(trial => (trial, check: Of(trial, data))).FirstOrDefault(pair => pair.check.LabelOrder is not null && !trials.Any(other => other.Top1 >= NearChance)) is { trial: { } permuted, check.LabelOrder: { } order })
-            return $"{found}: with --preprocess {permuted.Preprocessing.Name} {order.Message}; {force}";
         if (trials is [{ Top1: { } best } first, ..] && best >= NearChance)
             return $"{found}: preprocessing '{used!.Name}' does not suit this model: --preprocess {first.Preprocessing.Name} gives {Words.Percent(best)}; {force}";
+        // Where no preset does, the labels may be in another order under one of them.
+        (PreprocessingTrial Trial, LabelOrder Order)[] orders = [.. trials.Select(trial => (trial, order: Of(trial, data).LabelOrder)).Where(pair => pair.order is not null).Select(pair => (pair.trial, pair.order!)).OrderByDescending(pair => pair.Item2.After)];
+        if (orders is [var likely, ..]) return $"{found}: with --preprocess {likely.Trial.Preprocessing.Name} {likely.Order.Message}; {force}";
         string tried = trials.Count == 0 ? "" : $"; no preset does better ({string.Join(", ", trials.Select(trial => $"{trial.Preprocessing.Name} {Words.Percent(trial.Top1 ?? double.NaN)}"))})";
         return $"{found}{tried}: check that labels and model belong together (--labels FILE), and how its pictures were prepared (--preprocess FILE); {force}";
     }

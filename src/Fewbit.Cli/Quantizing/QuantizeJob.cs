@@ -8,6 +8,7 @@ using Fewbit.Data;
 using Fewbit.Evaluation;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
+using Fewbit.OnnxRuntime;
 using Fewbit.Quantization;
 using Fewbit.Verification;
 
@@ -26,6 +27,8 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         if (settings.Calibration is null && settings.Data is null)
             throw new UsageException("no data are given: --calibration DIR|FILE names them (a fifth is held out for judging), --data DIR|FILE others for judging");
         TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite);
+        // A library that was named and cannot be loaded is said now too.
+        OnnxRuntimeLibrary? library = settings.Common.OpenOnnxRuntime();
         Graph original = OnnxFile.Load(settings.Model);
         Quantizer quantizer = Quantizer.For(original);
         // What cannot be quantized is said before hours of work on data.
@@ -49,7 +52,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
             new(FileBytes(settings.Model), FileBytes(_target), FileBytes(_target) - result.Report.Size.ParameterBytes + result.Report.Size.PackedParameterBytes),
             new(result.Report.Size.FloatParameterBytes + Engines.WorkingBytes(original, one), result.Report.Size.ParameterBytes + Engines.WorkingBytes(result.Model, one)),
             calibrationTime, Process.GetCurrentProcess().PeakWorkingSet64,
-            Verify(result.Model, Batches(floatModel, some, preprocessing), some.Count),
+            Verify(library, result.Model, Batches(floatModel, some, preprocessing), some.Count),
             SpeedReport.Measure(result.Model, original, one, settings.Common, output, cancellation), CostShare.Of(original, result.Report));
     }
 
@@ -74,10 +77,10 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         return Judgement.Of(output.WithProgress("judging", count, "samples", progress => ModelEvaluation.Compare(floatModel, model, batches.Enumerate(cancellation), null, progress, cancellation)));
     }
 
-    /// <summary>Null where ONNX Runtime is not found.</summary>
-    private Verification? Verify(Graph quantized, SampleBatches batches, int count)
+    /// <summary>Null without ONNX Runtime.</summary>
+    private Verification? Verify(OnnxRuntimeLibrary? library, Graph quantized, SampleBatches batches, int count)
     {
-        if (settings.Common.OpenOnnxRuntime() is not { } library) return null;
+        if (library is null) return null;
         VerificationResult result = output.WithProgress("checking against ONNX Runtime", count, "samples", progress => CodeComparison.Compare(
             quantized, Engines.Fewbit, graph => Engines.OnnxRuntime(library, graph, settings.Common.Threads), batches.Enumerate(cancellation), progress, cancellation));
         return Verification.Of(library.Version, result);

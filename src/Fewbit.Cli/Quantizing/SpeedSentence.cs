@@ -17,7 +17,7 @@ internal static class SpeedSentence
         if (slow.Length == 0) return options.Weights.BitWidth == 8 ? null : Containers(options);
         string engines = string.Join(" and in ", slow.Select(speed => speed.Engine));
         if (speeds.Except(slow).FirstOrDefault() is { } fast)
-            return $"{options.Weights.Name} brings speed in {fast.Engine} only: the integer kernels of {engines} do not pay for this model on this machine. {(options.Weights.BitWidth == 8 ? "" : Containers(options))}".TrimEnd();
+            return $"{options.Weights.Name} brings speed in {fast.Engine} only: in {engines} a run takes about as long as in float, or longer. {(options.Weights.BitWidth == 8 ? "" : Containers(options))}".TrimEnd();
         return $"{options.Weights.Name} brings no speed in {engines} on this machine: {Reason(slow, cost)}. {(options.Weights.BitWidth == 8 ? "" : Containers(options))}".TrimEnd();
     }
 

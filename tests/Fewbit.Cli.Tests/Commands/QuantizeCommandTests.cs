@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Fewbit.Cli.Inspection;
 using Fewbit.Data;
 using Fewbit.Onnx;
@@ -18,6 +19,30 @@ public sealed class QuantizeCommandTests(DemoFolder demo) : IClassFixture<DemoFo
         Assert.Equal(new FileInfo(demo["a.onnx"]).Length, root.GetProperty("bytes").GetProperty("written").GetInt64());
         Assert.True(root.GetProperty("speed")[0].GetProperty("seconds").GetDouble() > 0);
         Assert.Equal(Preprocessing.Tf, PreprocessingMetadata.Read(OnnxFile.Load(demo["a.onnx"])));
+    }
+
+    [Fact]
+    public void Run_Text_ReadsAsExpected()
+    {
+        RunResult run = RunResult.Of("quantize", demo.Model, "-c", demo.Calibration, "-d", demo.Unseen, "--labels", demo.Classes, "-p", "tf", "-o", demo["text.onnx"]);
+        Assert.Equal("""
+            model demo.onnx -> text.onnx
+            calibration 240 CIFAR-10 pictures of calibration.bin, 12 classes; #, peak memory #
+            judging 240 CIFAR-10 pictures of unseen.bin, 12 classes
+            preprocessing tf, as asked for
+            weights int8, one scale per output channel; activations uint8
+            nodes 15 on codes, 18 merged into others or computed ahead
+
+             float int8
+            top-1 # % # % # points (95 %: # to #), p = #: not distinguishable on 240 samples
+            top-5 # % # % # points
+            same label # % of 240 samples; mean KL divergence # millinats
+            file # # #x smaller
+            memory # # parameters and values of one sample in Fewbit, #x smaller
+            time, Fewbit # # one sample, #x faster
+
+
+            """.ReplaceLineEndings("\n"), Masked(run.Output));
     }
 
     [Fact]
@@ -95,6 +120,15 @@ public sealed class QuantizeCommandTests(DemoFolder demo) : IClassFixture<DemoFo
         Assert.Equal("cancelled; nothing was written", run.ErrorLine());
         Assert.Equal(1, run.Code);
         Assert.Empty(Directory.GetFiles(Path.GetDirectoryName(demo.Model)!, "never*"));
+    }
+
+    /// <summary>The text without its folder and what depends on the machine; measured numbers as #, runs of spaces as one.</summary>
+    private string Masked(string text)
+    {
+        IEnumerable<string> lines = text.Split('\n').Where(line => !line.Contains("ONNX Runtime", StringComparison.Ordinal) && !line.StartsWith("int8 brings", StringComparison.Ordinal));
+        string kept = string.Join('\n', lines).Replace(Path.GetDirectoryName(demo.Model)! + Path.DirectorySeparatorChar, "", StringComparison.Ordinal);
+        kept = kept.Replace("x slower", "x faster", StringComparison.Ordinal).Replace("p = 1:", "p = #:", StringComparison.Ordinal);
+        return Regex.Replace(Regex.Replace(kept, @"(?<= |\()[+-]?\d+\.\d+( (kB|MB|GB|µs|ms|s))?|(?<= )\d+ (bytes|kB|MB|µs|ms)", "#"), " +", " ");
     }
 
     private static JsonDocument Json(params string[] arguments)
