@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Fewbit.Tensors.Kernels;
 using Fewbit.Tensors.Threading;
 
@@ -19,25 +20,31 @@ internal sealed unsafe class CodeMaxPoolKernel<T>(PoolGeometry shape) : IKernel 
 
         public int Chunks => (planes + _planesPerChunk - 1) / _planesPerChunk;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int chunk)
         {
-            T* row = (T*)ThreadScratch.Get(columns.In);
+            // Room for the padding on both sides, and for a vector that reads past the end.
+            int width = Math.Max(columns.PadBegin + columns.In, (columns.Out - 1) * columns.Stride + (columns.Kernel - 1) * columns.Dilation + 1) + Vector<T>.Count;
+            T* row = (T*)ThreadScratch.Get(2L * width);
+            new Span<T>(row, width).Fill(T.MinValue);
             for (int plane = chunk * _planesPerChunk; plane < Math.Min((chunk + 1) * _planesPerChunk, planes); plane++)
             {
                 T* from = x + (long)plane * rows.In * columns.In, to = y + (long)plane * rows.Out * columns.Out;
                 for (int i = 0; i < rows.Out; i++, to += columns.Out)
                 {
-                    CombineRows(from, i, row);
-                    CombineColumns(row, to);
+                    CombineRows(from, i, row + columns.PadBegin);
+                    CombineColumns(row, row + width, to);
                 }
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void CombineRows(T* plane, int output, T* to)
         {
-            int length = columns.In, end = rows.EndTap(output);
-            new Span<T>(to, length).Fill(T.MinValue);
-            for (int tap = rows.FirstTap(output); tap < end; tap++)
+            int first = rows.FirstTap(output), end = rows.EndTap(output), length = columns.In;
+            if (first < end) new ReadOnlySpan<T>(plane + (long)rows.Position(output, first) * length, length).CopyTo(new(to, length));
+            else new Span<T>(to, length).Fill(T.MinValue);
+            for (int tap = first + 1; tap < end; tap++)
             {
                 T* from = plane + (long)rows.Position(output, tap) * length;
                 int i = 0;
@@ -46,15 +53,18 @@ internal sealed unsafe class CodeMaxPoolKernel<T>(PoolGeometry shape) : IKernel 
             }
         }
 
-        private void CombineColumns(T* row, T* to)
+        /// <summary>Windows at every position, in vectors, of which every stride-th is an output.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void CombineColumns(T* row, T* windows, T* to)
         {
-            for (int j = 0; j < columns.Out; j++)
+            int kernel = columns.Kernel, dilation = columns.Dilation, stride = columns.Stride, last = (columns.Out - 1) * stride;
+            for (int i = 0; i <= last; i += Vector<T>.Count)
             {
-                int end = columns.EndTap(j);
-                T largest = T.MinValue;
-                for (int tap = columns.FirstTap(j); tap < end; tap++) largest = T.Max(largest, row[columns.Position(j, tap)]);
-                to[j] = largest;
+                Vector<T> largest = *(Vector<T>*)(row + i);
+                for (int tap = 1; tap < kernel; tap++) largest = Vector.Max(largest, *(Vector<T>*)(row + i + tap * dilation));
+                largest.Store(windows + i);
             }
+            for (int o = 0, at = 0; o < columns.Out; o++, at += stride) to[o] = windows[at];
         }
     }
 }
