@@ -30,6 +30,11 @@ public class CommandLineTests
 
     [Theory]
     [InlineData("inspect")]
+    [InlineData("quantize")]
+    [InlineData("evaluate")]
+    [InlineData("compare")]
+    [InlineData("benchmark")]
+    [InlineData("demo")]
     [InlineData("doctor")]
     public void Run_Help_ShowsExamplesOfTheCommand(string command)
     {

@@ -84,7 +84,7 @@ internal static class EvaluateCommand
         if (data.Labels is not { } labels) throw new InvalidDataException($"{settings.Data}: there are no labels to judge '{settings.Model}' by; give them, or the float model with --float");
         Predictions predictions = output.WithProgress("evaluating", data.Count, "samples", progress => Predictions.Of(model, batches, progress, cancellation))
             ?? throw new InvalidDataException($"{settings.Model}: has no class scores to judge by; give the float model with --float");
-        return WithAccuracy(report, predictions.Top1(labels));
+        return WithAccuracy(report with { LabelRemark = LabelOrder.Detect(predictions.Top, labels, predictions.Classes, data.ClassNames)?.Message }, predictions.Top1(labels));
     }
 
     private static EvaluateReport WithAccuracy(EvaluateReport report, double? top1)

@@ -5,10 +5,11 @@ using Fewbit.Graphs;
 namespace Fewbit.Cli.Judging;
 
 /// <summary>Which samples calibrate and which judge: never the same.</summary>
+/// <param name="Pool">Samples that calibration ones are drawn from; presets are tried on some of these.</param>
 /// <param name="Calibration">Samples that ranges are estimated on.</param>
 /// <param name="Judging">Samples that the result is judged on.</param>
 /// <param name="Remark">What a person must know about the choice; null where nothing.</param>
-internal sealed record DataPlan(DataSet Calibration, DataSet Judging, string? Remark)
+internal sealed record DataPlan(DataSet Pool, DataSet Calibration, DataSet Judging, string? Remark)
 {
     /// <summary>Opens one or two data sets; of a single one a seeded fifth is held out for judging.</summary>
     /// <param name="settings">How data are read.</param>
@@ -21,8 +22,12 @@ internal sealed record DataPlan(DataSet Calibration, DataSet Judging, string? Re
     {
         string first = calibration ?? data ?? throw new InvalidOperationException("Bug in a command: no data are given");
         bool isOne = calibration is null || data is null || Path.GetFullPath(calibration) == Path.GetFullPath(data);
-        if (!isOne) return new(SampleSelection.Draw(settings.Open(first, inputs), samples, seed), settings.Open(data!, inputs), null);
+        if (!isOne)
+        {
+            DataSet pool = settings.Open(first, inputs);
+            return new(pool, SampleSelection.Draw(pool, samples, seed), settings.Open(data!, inputs), null);
+        }
         (DataSet kept, DataSet heldOut) = SampleSelection.Split(settings.Open(first, inputs), seed);
-        return new(SampleSelection.Draw(kept, samples, seed), heldOut, $"{Words.Plural(heldOut.Count, "sample")} of {first} (a fifth, drawn with seed {seed}) {(heldOut.Count == 1 ? "is" : "are")} held out for judging; --data names others");
+        return new(kept, SampleSelection.Draw(kept, samples, seed), heldOut, $"{Words.Plural(heldOut.Count, "sample")} of {first} (a fifth, drawn with seed {seed}) {(heldOut.Count == 1 ? "is" : "are")} held out for judging; --data names others");
     }
 }

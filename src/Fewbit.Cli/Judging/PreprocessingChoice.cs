@@ -37,7 +37,8 @@ internal sealed record PreprocessingChoice(Preprocessing? Settings, string Reaso
             throw new UsageException($"the model has no class scores to choose a preprocessing by; give --preprocess {string.Join("|", Preprocessing.Presets.Select(preset => preset.Name))} or a JSON file");
         bool isGuess = few.Labels is null;
         string figures = string.Join(", ", trials.Select(trial => $"{trial.Preprocessing.Name} {Words.Percent(trial.Top1 ?? trial.Confidence)}"));
-        string how = isGuess ? $"a guess by mean confidence (scores scaled to one spread) on {few.Count} unlabelled pictures" : $"the best of the presets by float top-1 on {few.Count} pictures";
+        bool isTie = trials.Any(trial => trial.Top1 > trials[0].Top1);
+        string how = isGuess ? $"a guess by mean confidence (scores scaled to one spread) on {few.Count} unlabelled pictures" : $"the best of the presets by float top-1 on {few.Count} pictures{(isTie ? " (the most confident of those that they do not tell apart)" : "")}";
         return new(trials[0].Preprocessing, $"{how}: {figures}", isGuess);
     }
 }

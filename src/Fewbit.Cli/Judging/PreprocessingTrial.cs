@@ -12,7 +12,7 @@ internal sealed record PreprocessingTrial(Preprocessing Preprocessing, double? T
 {
     private const int LargestWhole = 64;
 
-    /// <summary>Tries the presets that fit a model on pictures, the best first: by top-1 where there are labels, else by mean confidence.</summary>
+    /// <summary>Tries the presets that fit a model on pictures, the best first: by top-1 where there are labels and they tell, else by mean confidence.</summary>
     /// <returns>Null where the model is no classifier.</returns>
     public static IReadOnlyList<PreprocessingTrial>? Rank(IModelRunner model, DataSet pictures, IProgress<long>? progress, CancellationToken cancellation)
     {
@@ -23,8 +23,12 @@ internal sealed record PreprocessingTrial(Preprocessing Preprocessing, double? T
             trials.Add(trial);
             progress?.Report(trials.Count);
         }
-        return [.. trials.OrderByDescending(trial => trial.Top1 ?? trial.Confidence).ThenByDescending(trial => trial.Confidence)];
+        double indistinguishable = Indistinguishable(trials.Max(trial => trial.Top1), pictures.Count);
+        return [.. trials.OrderByDescending(trial => trial.Top1 is null || trial.Top1 >= indistinguishable).ThenByDescending(trial => trial.Top1 >= indistinguishable ? trial.Confidence : trial.Top1 ?? trial.Confidence)];
     }
+
+    /// <summary>Two standard errors below the best top-1: what lies above is as good as far as so few pictures tell.</summary>
+    private static double Indistinguishable(double? best, int count) => best is { } share ? share - 2 * Math.Sqrt(share * (1 - share) / count) : 0;
 
     /// <summary>Tries one preprocessing; null where the model is no classifier.</summary>
     public static PreprocessingTrial? Try(IModelRunner model, DataSet data, Preprocessing? preprocessing, CancellationToken cancellation) =>

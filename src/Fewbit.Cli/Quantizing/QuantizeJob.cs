@@ -59,7 +59,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
     /// <exception cref="InvalidDataException">The float model is near chance, and --force is not given.</exception>
     private (PreprocessingChoice, FloatCheck) CheckFloat(Graph original, IModelRunner floatModel, DataPlan plan)
     {
-        DataSet few = SampleSelection.Draw(plan.Calibration.Labels is null && plan.Judging.Labels is not null ? plan.Judging : plan.Calibration, PreprocessingChoice.TrialSamples, settings.Common.Seed);
+        DataSet few = SampleSelection.Draw(plan.Pool.Labels is null && plan.Judging.Labels is not null ? plan.Judging : plan.Pool, PreprocessingChoice.TrialSamples, settings.Common.Seed);
         PreprocessingChoice choice = PreprocessingChoice.Make(settings.Reading, original, floatModel, few, output, cancellation);
         var check = FloatCheck.Of(few.Labels is null ? null : PreprocessingTrial.Try(floatModel, few, choice.Settings, cancellation), few);
         if (check.IsNearChance && !settings.Force) throw new InvalidDataException(check.Explain(choice.Settings, floatModel, few, cancellation));

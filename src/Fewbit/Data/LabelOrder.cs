@@ -43,7 +43,7 @@ public sealed record LabelOrder(LabelMismatch Mismatch, int Shift, IReadOnlyDict
         LabelOrder? shifted = Shifted(predictions, labels, before), permuted = Permuted(predictions, labels, before, classNames);
         // The simplest explanation is named unless another explains clearly more: in a permutation a few classes may happen to be neighbours.
         if (shifted is not null && (permuted is null || permuted.After < shifted.After + MinGain)) return shifted;
-        return permuted ?? Gaps(predictions, labels, modelClasses, before);
+        return permuted ?? Gaps(predictions, labels, modelClasses, before, classNames);
     }
 
     private static LabelOrder? Shifted(IReadOnlyList<int> predictions, IReadOnlyList<int> labels, double before)
@@ -84,16 +84,17 @@ public sealed record LabelOrder(LabelMismatch Mismatch, int Shift, IReadOnlyDict
     }
 
     /// <summary>Many predictions rise with the label, though not equal to it: a longest rising chain far beyond the 2 sqrt(n) of chance.</summary>
-    private static LabelOrder? Gaps(IReadOnlyList<int> predictions, IReadOnlyList<int> labels, int modelClasses, double before)
+    private static LabelOrder? Gaps(IReadOnlyList<int> predictions, IReadOnlyList<int> labels, int modelClasses, double before, IReadOnlyList<string>? names)
     {
-        int classes = labels.Distinct().Count(), highest = labels.Max();
-        if (classes < 8 || highest >= classes || modelClasses <= classes) return null;
+        // A draw from the data does not hold all of their classes; the names do.
+        int drawn = labels.Distinct().Count(), classes = Math.Max(drawn, names?.Count ?? 0);
+        if (drawn < 8 || labels.Max() >= classes || modelClasses <= classes) return null;
         int[] typical = [.. Enumerable.Range(0, labels.Count).GroupBy(i => labels[i], i => predictions[i]).OrderBy(group => group.Key)
             .Select(group => group.CountBy(prediction => prediction).MaxBy(pair => pair.Value).Key)];
         double rising = (double)LongestRise(typical) / typical.Length, chance = 2 / Math.Sqrt(typical.Length);
         if (!IsClear(Math.Max(before, chance), rising)) return null;
         return new(LabelMismatch.Gaps, 0, new Dictionary<int, int>(), before, rising,
-            $"your labels look numbered without gaps: they are 0 to {highest} for the {classes} classes present, but the model has {modelClasses} classes in the same order; "
+            $"your labels look numbered without gaps: they are 0 to {classes - 1} for the {classes} classes present, but the model has {modelClasses} classes in the same order; "
             + $"give --labels FILE with all of the model's class names ({Percent(before)} of the labels agree as they are, {Percent(rising)} of the classes are in the model's order)");
     }
 
