@@ -101,4 +101,19 @@ public sealed class CleaningPassTests
         graph.AddOutput(graph.AddInput("x", ElementType.Float32, ["N", 3, 5, 7]).Apply("ReduceMean", new Attributes { { "axes", new long[] { 1 } } }));
         Assert.Equal("its axes [1] are not the spatial ones", Assert.Single(new ReplaceReduceMean().Run(graph).Skipped).Text);
     }
+
+    [Fact]
+    public void ReplaceReduceMean_LayerNormalizationInNodes_IsLeftWithReason()
+    {
+        var graph = new Graph(opset: 13);
+        Value x = graph.AddInput("x", ElementType.Float32, ["N", 5, 8]);
+        Value centred = x - Mean(x);
+        graph.AddOutput(centred / Mean(centred * centred).Apply("Sqrt"));
+        PassReport report = new ReplaceReduceMean().Run(graph);
+        Assert.False(report.HasChanged);
+        Assert.All(report.Skipped, note => Assert.Equal("it is the mean or variance of a normalization", note.Text));
+        Assert.Equal(2, report.Skipped.Count);
+
+        static Value Mean(Value of) => of.Apply("ReduceMean", new Attributes { { "axes", new long[] { -1 } } });
+    }
 }

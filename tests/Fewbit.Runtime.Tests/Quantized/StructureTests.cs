@@ -40,6 +40,8 @@ public class StructureTests
         ["float bias"] = b => { Value x = Start(b); b.Output(b.Requantize(x.Apply("Conv", Pads(), b.Weight([8, 8, 3, 3], 0), b.Graph.AddConstant("bias", b.Normal([8], 0.5f))))); },
         ["float weight"] = b => { Value x = Start(b); b.Output(b.Requantize(x.Apply("Conv", Pads(), b.Graph.AddConstant("weight", b.Normal([8, 8, 3, 3], 0.1f))))); },
         ["float weight and bias"] = b => { Value x = Start(b); b.Output(b.Requantize(x.Apply("Conv", Pads(), b.Graph.AddConstant("weight", b.Normal([8, 8, 3, 3], 0.1f)), b.Graph.AddConstant("bias", b.Normal([8], 0.5f))))); },
+        ["float weight and bias of a ConvTranspose"] = b => { Value x = Start(b); b.Output(b.Requantize(x.Apply("ConvTranspose", b.Graph.AddConstant("weight", b.Normal([8, 5, 2, 2], 0.1f)), b.Graph.AddConstant("bias", b.Normal([5], 0.5f))))); },
+        ["float weight of a grouped ConvTranspose and Relu"] = b => { Value x = Start(b); b.Output(b.Requantize(x.Apply("ConvTranspose", new Attributes { { "group", 2L } }, b.Graph.AddConstant("weight", b.Normal([8, 3, 3, 3], 0.1f))).Apply("Relu"), 0.03f, 0)); },
         ["float weight of a Gemm without quantizer"] = b => { Value x = b.Requantize(b.Input(4, 20)); b.Output(x.Apply("Gemm", b.Graph.AddConstant("weight", b.Normal([20, 5], 0.1f)))); },
         ["weight quantized in the graph"] = b => { Value x = Start(b); b.Output(b.Requantize(x.Apply("Conv", Pads(), b.Requantize(b.Graph.AddConstant("weight", b.Normal([8, 8, 3, 3], 0.1f)), 0.002f, 0, ElementType.Int8)))); },
         ["MatMul and a float bias"] = b => { Value x = b.Requantize(b.Input(4, 20)); b.Output(b.Requantize(x.Apply("MatMul", b.Weight([20, 6], 1)) + b.Graph.AddConstant("bias", b.Normal([6], 0.5f)))); },

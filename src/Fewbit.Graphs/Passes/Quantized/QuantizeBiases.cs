@@ -4,7 +4,7 @@ using Fewbit.Tensors;
 namespace Fewbit.Graphs.Passes.Quantized;
 
 /// <summary>
-/// Turns float weights and biases of Conv and Gemm into codes where input and output are quantized, as ONNX Runtime does on loading:
+/// Turns float weights and biases of Conv, ConvTranspose and Gemm into codes where input and output are quantized, as ONNX Runtime does on loading:
 /// bias = round(b / (sx * sw)) as int32; a float weight becomes int8 with one scale and zero point.
 /// </summary>
 internal static class QuantizeBiases
@@ -14,7 +14,7 @@ internal static class QuantizeBiases
         bool changed = false;
         foreach (Node node in graph.Nodes.ToArray())
         {
-            if (!(node.Is("Conv") || node.Is("Gemm")) || !LeadsToQuantizer(node)) continue;
+            if (!(node.Is("Conv") || node.Is("ConvTranspose") || node.Is("Gemm")) || !LeadsToQuantizer(node)) continue;
             if (node.Inputs[0]?.Producer is not { } input || !input.IsDequantizer() || !Qdq.IsScalarConstant(input.Inputs[1])) continue;
             changed |= QuantizeNode(node, input);
         }
