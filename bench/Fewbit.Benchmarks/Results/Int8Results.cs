@@ -94,8 +94,8 @@ internal static class Int8Results
     private static void Unlabelled(StringBuilder page)
     {
         page.AppendLine("## Models without labels").AppendLine();
-        page.AppendLine("Signal to noise of each output against the float model, 10 log10(sum float² / sum (float − int8)²). Detection and visual-wake-words models see ImageNet pictures, super-resolution networks crops of BSD100");
-        page.AppendLine("(calibrated on T91), diffusion networks noised MNIST digits, language models their teacher samples. The two audio models have no sample data: normally distributed inputs, which says little about real use.").AppendLine();
+        page.AppendLine("Signal to noise of each output against the float model, 10 log10(sum float² / sum (float − int8)²). Detection and visual-wake-words models see ImageNet pictures, super-resolution networks crops of T91 and BSD100");
+        page.AppendLine("(calibrated on BSDS200), diffusion networks noised MNIST digits, language models pieces of their teacher samples. The two audio models have no sample data: normally distributed inputs, which says little about real use.").AppendLine();
         page.AppendLine("| model | judged on | output: SQNR dB | integer / float nodes | float → int8 MB | calibration s | peak MB | int8 ms ORT | int8 ms Fewbit | float ms ORT |");
         page.AppendLine("|---|---|---|---|---|---|---|---|---|---|");
         var equality = new StringBuilder();
@@ -137,7 +137,7 @@ internal static class Int8Results
 
     private static double Median(Action run)
     {
-        for (int i = 0; i < 5; i++) run();
+        Machine.WarmUp(run);
         double[] times = [.. Enumerable.Range(0, 21).Select(_ =>
         {
             long start = Stopwatch.GetTimestamp();

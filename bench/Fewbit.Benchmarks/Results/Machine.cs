@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Fewbit.OnnxRuntime;
@@ -23,6 +24,13 @@ internal static class Machine
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllText(path, text);
         Console.WriteLine($"wrote {path}");
+    }
+
+    /// <summary>Runs until the just-in-time compiler has settled: at least 40 times and a second and a half.</summary>
+    public static void WarmUp(Action run)
+    {
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < 40 || Stopwatch.GetElapsedTime(start).TotalSeconds < 1.5; i++) run();
     }
 
     public static string Description

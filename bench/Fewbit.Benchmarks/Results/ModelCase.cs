@@ -46,15 +46,15 @@ internal sealed record ModelCase(
         {
             yield return new(name, $"{folder}/{name}.onnx", graph => Pictures(graph, Every7th(true), preset), [("64 ImageNet pictures", graph => Pictures(graph, Every7th(false), preset, 64))]);
         }
-        foreach (string name in (string[])["imdn_rtc_x2", "imdn_x4", "rfdn_x4"])
+        foreach (string name in (string[])["imdn_rtc_x2", "imdn_x4", "rfdn_x4", "vdsr_y"])
         {
-            string scale = name.EndsWith("x2", StringComparison.Ordinal) ? "LRx2" : "LRx4";
-            yield return new(name, $"super_resolution/models/{name}.onnx", graph => Crops(graph, "super_resolution/T91", 48), [($"BSD100 {scale}", graph => Crops(graph, $"super_resolution/BSD100/{scale}", 64))]);
+            yield return new(name, $"super_resolution/models/{name}.onnx", graph => Crops(graph, "super_resolution/BSDS200", 48),
+                [("T91 and BSD100", graph => Crops(graph, "super_resolution/T91", 48).Concat(Crops(graph, "super_resolution/BSD100/LRx2", 64)))]);
         }
         yield return new("mnist_unet_gn_attn", "diffusion/mnist_unet_gn_attn.onnx", graph => Noise(graph, 2, 64), [("64 noisy digits", graph => Noise(graph, 3, 64))]);
         yield return new("mnist_unet_ln", "diffusion/mnist_unet_ln.onnx", graph => Noise(graph, 2, 64), [("64 noisy digits", graph => Noise(graph, 3, 64))]);
-        yield return new("stories260K", "text/stories260K/stories260K.onnx", graph => Tokens(graph, "text/stories260K/teacher_samples_32x96_u16.bin", 96, 0, 16), [("16 teacher samples", graph => Tokens(graph, "text/stories260K/teacher_samples_32x96_u16.bin", 96, 16, 16))]);
-        yield return new("char_lstm_es", "text/char_lstm_es/char_lstm_es.onnx", graph => Tokens(graph, "text/char_lstm_es/teacher_samples_64x128_u16.bin", 128, 0, 32), [("32 teacher samples", graph => Tokens(graph, "text/char_lstm_es/teacher_samples_64x128_u16.bin", 128, 32, 32))]);
+        yield return new("stories260K", "text/stories260K/stories260K.onnx", graph => Tokens(graph, "text/stories260K/teacher_samples_32x96_u16.bin", 24, 0, 64), [("64 pieces of teacher samples", graph => Tokens(graph, "text/stories260K/teacher_samples_32x96_u16.bin", 24, 64, 64))]);
+        yield return new("char_lstm_es", "text/char_lstm_es/char_lstm_es.onnx", graph => Tokens(graph, "text/char_lstm_es/teacher_samples_64x128_u16.bin", 64, 0, 64), [("64 pieces of teacher samples", graph => Tokens(graph, "text/char_lstm_es/teacher_samples_64x128_u16.bin", 64, 64, 64))]);
         yield return new("kws_dscnn", "mlperf_tiny/kws_dscnn.onnx", graph => Normal(graph, 4, 256), [("64 normal inputs", graph => Normal(graph, 5, 64))]);
         yield return new("ad_autoencoder", "mlperf_tiny/ad_autoencoder.onnx", graph => Normal(graph, 4, 256), [("64 normal inputs", graph => Normal(graph, 5, 64))]);
     }

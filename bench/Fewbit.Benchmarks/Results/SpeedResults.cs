@@ -47,7 +47,8 @@ internal static class SpeedResults
         foreach (ref float value in x.Span<float>()) value = (float)random.NextNormal();
         var inputs = new Dictionary<string, Tensor> { [input.Name] = x };
         double[] theirs = new double[Rounds], ours = new double[Rounds], ratios = new double[Rounds];
-        for (int warm = 0; warm < 3; warm++) (_, _) = (runtime.Run(inputs), fewbit.Run(inputs));
+        runtime.Run(inputs);
+        Machine.WarmUp(() => fewbit.Run(inputs));
         for (int round = 0; round < Rounds; round++)
         {
             theirs[round] = Milliseconds(() => runtime.Run(inputs));
