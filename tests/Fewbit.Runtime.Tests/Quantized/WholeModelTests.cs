@@ -42,7 +42,13 @@ public class WholeModelTests(ITestOutputHelper output)
     public Task LowBitModel_InExactEvaluation_GivesTheCodesOfOnnxRuntime(string model, int weightBits, int activationBits) =>
         Compare(model, 16, 4, new() { Weights = new(weightBits, IsSigned: true), Activations = new(activationBits, IsSigned: false) });
 
-    private async Task Compare(string model, int batch, int batches, QuantizationOptions options)
+    /// <summary>Normalizations and attention stay float. Reading codes makes the runtime keep images of mnist_unet_ln with channels first, which is another order of its means.</summary>
+    [RuntimeTheory]
+    [InlineData("diffusion/mnist_unet_gn_attn.onnx", false)]
+    [InlineData("diffusion/mnist_unet_ln.onnx", true)]
+    public Task DiffusionModel_InExactEvaluation_GivesTheCodesOfOnnxRuntime(string model, bool probesChangeOutputs) => Compare(model, 4, 16, new(), probesChangeOutputs);
+
+    private async Task Compare(string model, int batch, int batches, QuantizationOptions options, bool probesChangeOutputs = false)
     {
         Graph graph = OnnxFile.Load(Oracles.Data(model));
         var random = new SeededRandom(7);
@@ -59,7 +65,7 @@ public class WholeModelTests(ITestOutputHelper output)
         Assert.InRange(compared.DifferingShareBehindFloat, 0, 1e-4);
         Assert.InRange(compared.MaxCodeDifference, 0, 1);
         Assert.Equal(0, compared.DifferingLabels);
-        Assert.False(compared.ProbesChangeOutputs);
+        Assert.Equal(probesChangeOutputs, compared.ProbesChangeOutputs);
     }
 
     /// <summary>Smooth random fields for pictures, so that a network sees structure as in a photograph; random numbers for the rest.</summary>

@@ -7,6 +7,7 @@ internal static class ConvolutionOperators
     {
         registry.Add("Conv", Conv.Parse);
         registry.Add("ConvTranspose", ConvTranspose.Parse);
+        registry.Add("ColumnConvTranspose", ColumnConvTranspose.Parse, OperatorTable.FewbitDomain);
         registry.Add("FusedConv", Conv.ParseFused, OperatorTable.FewbitDomain);
         registry.Add("ConvBackwardData", ConvBackwardData.Parse, OperatorTable.FewbitDomain);
         registry.Add("ConvBackwardWeights", ConvBackwardWeights.Parse, OperatorTable.FewbitDomain);

@@ -65,6 +65,7 @@ internal static class UnaryOperators
         registry.Add("SigmoidGradient", _ => new Binary<SigmoidGradientFunction>(), OperatorTable.FewbitDomain);
         registry.Add("TanhGradient", _ => new Binary<TanhGradientFunction>(), OperatorTable.FewbitDomain);
         registry.Add("ClipGradient", _ => new ClipGradient(), OperatorTable.FewbitDomain);
+        registry.Add("RationalSigmoid", _ => new Unary<RationalSigmoid>(new()), OperatorTable.FewbitDomain);
         registry.Add("IsInsideUnit", _ => new Unary<IsInsideUnitFunction>(new()), OperatorTable.FewbitDomain);
     }
 

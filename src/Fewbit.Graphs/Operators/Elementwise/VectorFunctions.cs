@@ -3,26 +3,27 @@ using System.Runtime.CompilerServices;
 
 namespace Fewbit.Graphs.Operators.Elementwise;
 
-/// <summary>e^x: 2^n · e^r with |r| at most ln 2 / 2, e^r by a polynomial of degree 7; within 2 units in the last place, 0 below -103.98.</summary>
+/// <summary>e^x: 2^n · e^r with |r| at most ln 2 / 2, e^r by a polynomial of degree 6; within 2 units in the last place, 0 below -103.98.</summary>
+/// <remarks>The steps and coefficients are those of ONNX Runtime (MlasComputeExp): results are equal to the last bit, so that quantizers behind give equal codes.</remarks>
 internal readonly struct VectorExp : IVectorFunction
 {
     private const float Log2E = 1.44269504f;
-    private const float Ln2High = 0.693359375f; // few bits, so that n times it is exact
-    private const float Ln2Low = -2.12194440e-4f;
+    private const float Ln2High = 0.693145752f; // few bits, so that n times it is exact
+    private const float Ln2Low = 1.42860677e-6f;
+    private const float RoundingBias = 12582912; // 1.5 · 2^23: a sum with it has no fraction
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector<float> Apply(Vector<float> x)
     {
-        Vector<float> limited = Vector.Min(Vector.Max(x, new Vector<float>(-104)), new Vector<float>(89));
-        Vector<float> n = Vector.Round(limited * Log2E);
+        Vector<float> limited = Vector.Min(Vector.Max(x, new Vector<float>(-103.972084f)), new Vector<float>(89));
+        Vector<float> n = Polynomials.Add(limited, Log2E, RoundingBias) - new Vector<float>(RoundingBias);
         Vector<float> r = Polynomials.Add(n, -Ln2Low, Polynomials.Add(n, -Ln2High, limited));
-        // The Taylor coefficients 1/7!, 1/6!, ... : at this length they are as good as fitted ones.
-        Vector<float> p = Polynomials.Add(r, 1f / 5040, 1f / 720);
-        p = Polynomials.Add(r, p, 1f / 120);
-        p = Polynomials.Add(r, p, 1f / 24);
-        p = Polynomials.Add(r, p, 1f / 6);
-        p = Polynomials.Add(r, p, 0.5f);
-        p = Polynomials.Add(r * r, p, r) + Vector<float>.One;
+        Vector<float> p = Polynomials.Add(r, 0.00137805939f, 0.00837312452f);
+        p = Polynomials.Add(r, p, 0.0416695364f);
+        p = Polynomials.Add(r, p, 0.16666472f);
+        p = Polynomials.Add(r, p, 0.499999851f);
+        p = Polynomials.Add(r, p, 1);
+        p = Polynomials.Add(r, p, 1);
         // In two steps, since 2^n alone may lie outside of the normal numbers.
         Vector<int> whole = Vector.ConvertToInt32(n), half = whole >> 1;
         Vector<float> result = p * Power(half) * Power(whole - half);

@@ -100,10 +100,12 @@ internal sealed record RowNormalization(int Rows, int Length, int Inner, int Cha
             {
                 long start = (long)row * length;
                 var from = new ReadOnlySpan<float>(x + start, length);
-                float mean = isCentred ? RowReductions.Sum(from) / length : 0;
-                float inverse = 1 / MathF.Sqrt(RowReductions.SumOfSquares(from, mean) / length + epsilon);
+                bool isElementwise = inner == 1;
+                float mean = !isCentred ? 0 : (isElementwise ? RowReductions.Sum(from) : PacketSums.Sum(from, (int)(-start & 3))) / length;
+                float squares = isElementwise ? RowReductions.SumOfSquares(from, mean) : PacketSums.SumOfSquares(from, mean);
+                float inverse = 1 / MathF.Sqrt(squares / length + epsilon);
                 (statistics[2 * row], statistics[2 * row + 1]) = (mean, inverse);
-                if (inner == 1) PerElement(x + start, y + start, start, mean, inverse);
+                if (isElementwise) PerElement(x + start, y + start, start, mean, inverse);
                 else PerRun(start, mean, inverse);
             }
         }
@@ -131,11 +133,11 @@ internal sealed record RowNormalization(int Rows, int Length, int Inner, int Cha
             {
                 long channel = (start + first) / inner % channels;
                 int last = (int)Math.Min(length, (start + first) / inner * inner + inner - start), i = first;
-                float factor = scale[channel] * inverse, offset = (bias == null ? 0 : bias[channel]) - mean * factor;
+                float factor = inverse * scale[channel], offset = (bias == null ? 0 : bias[channel]) - mean * factor;
                 (Vector<float> a, Vector<float> b) = (new(factor), new(offset));
                 float* from = x + start, to = y + start;
-                for (; i + width <= last; i += width) *(Vector<float>*)(to + i) = Vector.FusedMultiplyAdd(*(Vector<float>*)(from + i), a, b);
-                for (; i < last; i++) to[i] = MathF.FusedMultiplyAdd(from[i], factor, offset);
+                for (; i + width <= last; i += width) *(Vector<float>*)(to + i) = *(Vector<float>*)(from + i) * a + b;
+                for (; i < last; i++) to[i] = from[i] * factor + offset;
                 first = last;
             }
         }

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Fewbit.Graphs.Operators;
 
@@ -39,6 +40,24 @@ internal static class RowReductions
         float sum = Vector.Sum(a + b);
         for (i = vectors.Length * Vector<float>.Count; i < x.Length; i++) sum += (x[i] - shift) * (x[i] - shift);
         return sum;
+    }
+
+    /// <summary>Sum by 16 lanes on every machine, then halves, then neighbours: the order of ONNX Runtime with AVX-512.</summary>
+    public static float SumOf16(ReadOnlySpan<float> x)
+    {
+        ReadOnlySpan<Vector512<float>> vectors = MemoryMarshal.Cast<float, Vector512<float>>(x);
+        Vector512<float> lanes = default;
+        foreach (Vector512<float> vector in vectors) lanes += vector;
+        ReadOnlySpan<float> rest = x[(vectors.Length * Vector512<float>.Count)..];
+        if (!rest.IsEmpty)
+        {
+            Span<float> padded = stackalloc float[Vector512<float>.Count];
+            padded.Clear();
+            rest.CopyTo(padded);
+            lanes += Vector512.Create<float>(padded);
+        }
+        Vector256<float> half = lanes.GetUpper() + lanes.GetLower();
+        return (half[0] + half[1] + (half[2] + half[3])) + (half[4] + half[5] + (half[6] + half[7]));
     }
 
     /// <summary>The largest element of a row that is not empty; NaN where there is one.</summary>

@@ -7,6 +7,7 @@ internal static class ReductionOperators
     {
         foreach (Reduction kind in Enum.GetValues<Reduction>()) registry.Add($"Reduce{kind}", Reduce.Parser(kind));
         registry.Add("Softmax", Softmax.Parse);
+        registry.Add("PacketMean", PacketMean.Parse, OperatorTable.FewbitDomain);
         registry.Add("LogSoftmax", Softmax.Parse);
         registry.Add("Hardmax", Hardmax.Parse);
         registry.Add("ArgMax", ArgExtremum.Parse);

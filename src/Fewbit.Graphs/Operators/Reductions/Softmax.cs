@@ -99,7 +99,7 @@ internal sealed record Softmax(long Axis, bool IsLogarithmic) : IDifferentiable,
             }
             TensorPrimitives.Subtract(x, largest, y);
             FloatFunctions.Exp(y, y);
-            TensorPrimitives.Multiply(y, 1 / TensorPrimitives.Sum<float>(y), y);
+            TensorPrimitives.Multiply(y, 1 / RowReductions.SumOf16(y), y);
         }
 
         private readonly void Columns(float* x, float* y, int width)

@@ -21,6 +21,7 @@ public static class FuseQuantized
         {
             if (IsTouched(node)) outcomes[node.Name] = Fuse(graph, node);
         }
+        MatchFloats.Apply(graph);
         graph.RemoveUnusedValues();
         var nodes = touched.Select(node => outcomes.GetValueOrDefault(node.Name) ?? new NodeFusion(node.Name, node.OpType, "QuantizeLinear", null));
         return new([.. nodes], [.. quantizers.Where(name => graph.Find(name) is not null)]);
