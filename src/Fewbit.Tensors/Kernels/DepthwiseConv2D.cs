@@ -42,7 +42,7 @@ internal static unsafe class DepthwiseConv2D
 
         /// <param name="plane">[InHeight, InWidth].</param>
         /// <param name="readEnd">End of the memory that may be read: copies are wider than rows.</param>
-        /// <param name="to"><see cref="Elements"/> floats.</param>
+        /// <param name="to"><see cref="Elements"/> floats; nothing is written behind them, where another thread may write the next plane.</param>
         public void Copy(float* plane, float* readEnd, float* to)
         {
             for (int phaseY = 0; phaseY < shape.StrideHeight; phaseY++)
@@ -58,11 +58,12 @@ internal static unsafe class DepthwiseConv2D
         private void CopyPhase(float* plane, float* readEnd, int y, int x, float* to)
         {
             int stride = shape.StrideWidth;
+            float* writeEnd = to + Width * Height;
             int first = x >= 0 ? 0 : Math.Min((-x + stride - 1) / stride, Width), end = Math.Clamp((shape.InWidth - x + stride - 1) / stride, first, Width);
             for (int row = 0; row < Height; row++, to += Width, y += shape.StrideHeight)
             {
                 if ((uint)y >= (uint)shape.InHeight) new Span<float>(to, Width).Clear();
-                else CopyRow(plane + (long)y * shape.InWidth + x, first, end, to, row == Height - 1 ? null : readEnd);
+                else CopyRow(plane + (long)y * shape.InWidth + x, first, end, to, readEnd, writeEnd);
             }
         }
 
@@ -75,16 +76,16 @@ internal static unsafe class DepthwiseConv2D
             return false;
         }
 
-        /// <summary>Writes Width floats, and zeros over the start of the next row, which comes later, where <paramref name="readEnd"/> is not null.</summary>
+        /// <summary>Writes Width floats, and zeros over the start of the next rows, which come later, as far as <paramref name="writeEnd"/>.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void CopyRow(float* from, int first, int end, float* to, float* readEnd)
+        private void CopyRow(float* from, int first, int end, float* to, float* readEnd, float* writeEnd)
         {
             int stride = shape.StrideWidth, width = Vector<float>.Count, i = first;
             for (int j = 0; j < first; j++) to[j] = 0;
             if (stride == 1)
             {
                 for (; i + width <= end; i += width) *(Vector<float>*)(to + i) = *(Vector<float>*)(from + i);
-                if (i < end && from + i + width <= readEnd)
+                if (i < end && from + i + width <= readEnd && to + i + width <= writeEnd)
                 {
                     *(Vector<float>*)(to + i) = *(Vector<float>*)(from + i) & Mask(end - i);
                     i = end;

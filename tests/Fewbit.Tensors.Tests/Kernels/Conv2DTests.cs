@@ -130,4 +130,24 @@ public sealed unsafe class Conv2DTests
             Assert.True(one.Span.SequenceEqual(many.Span));
         }
     }
+
+    [Fact]
+    public void CopyOfPlane_OfAnySize_WritesNothingBehindIt()
+    {
+        // Chunks copy neighbouring planes at the same time: zeros behind a plane would destroy what another thread has copied.
+        const float Untouched = 7;
+        float* plane = stackalloc float[256], to = stackalloc float[1024];
+        new Span<float>(plane, 256).Fill(1);
+        for (int size = 1; size <= 9; size++)
+        {
+            foreach ((int kernelHeight, int kernelWidth, int stride, int pad) in ((int, int, int, int)[])[(3, 1, 1, 1), (3, 3, 1, 1), (3, 3, 1, 0), (3, 3, 2, 1), (5, 5, 1, 2), (2, 2, 1, 0)])
+            {
+                if (size + 2 * pad < kernelHeight) continue;
+                var phases = new DepthwiseConv2D.Phases(new Conv2DShape(1, 1, size, size, 1, kernelHeight, kernelWidth) { StrideHeight = stride, StrideWidth = stride, PadTop = pad, PadBottom = pad, PadLeft = pad * (kernelWidth / 2), PadRight = pad * (kernelWidth / 2) });
+                new Span<float>(to, 1024).Fill(Untouched);
+                phases.Copy(plane, plane + 256, to);
+                Assert.False(new Span<float>(to + phases.Elements, 64).ContainsAnyExcept(Untouched), $"{size} x {size}, kernel {kernelHeight} x {kernelWidth}, stride {stride}");
+            }
+        }
+    }
 }
