@@ -7,6 +7,7 @@ using Fewbit.Evaluation;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.Quantization;
+using Fewbit.Runtime;
 
 namespace Fewbit.Cli.Commands;
 
@@ -53,7 +54,7 @@ internal static class CompareCommand
     private static ComparisonReport Compare(CompareSettings settings, CommandOutput output, CancellationToken cancellation)
     {
         Graph original = OnnxFile.Load(settings.Float), quantized = OnnxFile.Load(settings.Model);
-        using IModelRunner model = Engines.Fewbit(original);
+        using ModelRunner model = Engines.Fewbit(original);
         DataSet data = SampleSelection.Draw(settings.Reading.Open(settings.Data, model.Inputs), settings.Samples, settings.Common.Seed);
         // The quantized model's metadata state what it was calibrated with.
         PreprocessingChoice preprocessing = PreprocessingChoice.Make(settings.Reading, quantized, model, data, output, cancellation);

@@ -8,6 +8,7 @@ using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.Quantization;
+using Fewbit.Runtime;
 
 namespace Fewbit.Cli.Demo;
 
@@ -68,7 +69,7 @@ internal sealed class DemoJob(string? keep, CommandOutput output, CancellationTo
 
     private QuantizationResult Quantize(Graph original, string format)
     {
-        using IModelRunner inputs = Engines.Fewbit(original);
+        using ModelRunner inputs = Engines.Fewbit(original);
         var batches = new SampleBatches(_calibration, inputs.Inputs, Preprocessing.Tf);
         return output.WithProgress($"quantizing to {format}", CalibrationPictures, "pictures", progress => Quantizer.For(original)
             .Calibrate(batches.Enumerate(cancellation).Select(batch => batch.Inputs), CalibrationPictures)

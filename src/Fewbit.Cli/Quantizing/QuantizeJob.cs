@@ -10,6 +10,7 @@ using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.OnnxRuntime;
 using Fewbit.Quantization;
+using Fewbit.Runtime;
 using Fewbit.Verification;
 
 namespace Fewbit.Cli.Quantizing;
@@ -33,7 +34,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         Quantizer quantizer = Quantizer.For(original);
         // What cannot be quantized is said before hours of work on data.
         AboutModel(() => quantizer.Preview(options));
-        using IModelRunner floatModel = Engines.Fewbit(original);
+        using ModelRunner floatModel = Engines.Fewbit(original);
         DataPlan plan = DataPlan.Open(settings.Reading, floatModel.Inputs, settings.Calibration, settings.Data, settings.Samples, settings.Common.Seed);
         (PreprocessingChoice preprocessing, FloatCheck check) = CheckFloat(original, floatModel, plan);
 
@@ -66,7 +67,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         return (choice, check);
     }
 
-    private SampleBatches Batches(IModelRunner model, DataSet data, PreprocessingChoice preprocessing) => new(data, model.Inputs, preprocessing.Settings, settings.Reading.Batches);
+    private SampleBatches Batches(ModelRunner model, DataSet data, PreprocessingChoice preprocessing) => new(data, model.Inputs, preprocessing.Settings, settings.Reading.Batches);
 
     private QuantizationResult Calibrate(Quantizer quantizer, SampleBatches batches, int count) => output.WithProgress("calibrating", count, "samples", progress =>
         quantizer.Calibrate(batches.Enumerate(cancellation).Select(batch => batch.Inputs), count).RunAsync(options, new CalibratedSamples(progress), cancellation).GetAwaiter().GetResult());
