@@ -41,9 +41,9 @@ public static partial class OnnxFile
     }
 
     /// <summary>What the file that a graph was read from says of itself.</summary>
-    public static OnnxModelInfo Describe(Graph graph) => graph.Origin is GraphOrigin { Model: { } model }
-        ? new(model.IrVersion, model.ProducerName, model.ProducerVersion, model.Domain, model.ModelVersion)
-        : new(0, "", "", "", 0);
+    public static OnnxModelInfo Describe(Graph graph) => graph.Origin is GraphOrigin { Model: { } model, OpsetVersion: int opset }
+        ? new(model.IrVersion, model.ProducerName, model.ProducerVersion, model.Domain, model.ModelVersion, opset)
+        : new(0, "", "", "", 0, 0);
 
     private static bool NeedsExternalData(Graph graph, OnnxSaveOptions options) => options.ExternalData || ModelWriter.TensorBytes(graph) > options.InlineLimit;
 }

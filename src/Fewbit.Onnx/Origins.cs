@@ -5,7 +5,8 @@ namespace Fewbit.Onnx;
 /// <summary>What a file says of a graph beyond the graph itself: annotations, producer, unknown fields.</summary>
 /// <param name="Graph">The graph's message without what <see cref="Graphs.Graph"/> holds.</param>
 /// <param name="Model">The same of the model; null for a subgraph.</param>
-internal sealed record GraphOrigin(GraphProto Graph, ModelProto? Model);
+/// <param name="OpsetVersion">Version of the standard operators in the file, before they were upgraded.</param>
+internal sealed record GraphOrigin(GraphProto Graph, ModelProto? Model, int OpsetVersion = 0);
 
 /// <summary>What a file says of a value beyond the value itself: documentation, denotation, unknown fields.</summary>
 internal sealed record ValueOrigin

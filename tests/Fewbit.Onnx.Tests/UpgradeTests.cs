@@ -71,10 +71,12 @@ public class UpgradeTests
     }
 
     [Fact]
-    public void Load_Opset13AndLater_KeepsItsOpset()
+    public void Load_OldAndNewOpsets_UpgradesOldOnesAndTellsWhatTheFileSaid()
     {
         Assert.Equal(13, OnnxFile.Load(Create("Softmax", 13, [2, 3, 4], [], []).ToByteArray()).OpsetVersion(""));
         Assert.Equal(17, OnnxFile.Load(Create("Softmax", 17, [2, 3, 4], [], []).ToByteArray()).OpsetVersion(""));
+        Graph upgraded = OnnxFile.Load(Create("Softmax", 9, [2, 3, 4], [], []).ToByteArray());
+        Assert.Equal((13, 9), (upgraded.OpsetVersion(""), OnnxFile.Describe(upgraded).OpsetVersion));
     }
 
     [Fact]

@@ -60,7 +60,7 @@ internal sealed record ModelSummary(
         LayerCost[] layers = [.. sized.Nodes.Select(LayerCost.Of).OfType<LayerCost>()];
         Tensor[] constants = [.. Constants(graph)];
         return new(
-            path, new FileInfo(path).Length, external.Exists ? external.Length : 0, graph.Opsets, info.IrVersion, $"{info.ProducerName} {info.ProducerVersion}".Trim(),
+            path, new FileInfo(path).Length, external.Exists ? external.Length : 0, new Dictionary<string, int>(graph.Opsets) { [""] = info.OpsetVersion }, info.IrVersion, $"{info.ProducerName} {info.ProducerVersion}".Trim(),
             [.. FedInputs(graph).Select(ValueSummary.Of)], [.. graph.Outputs.Select(ValueSummary.Of)], PictureOf(graph),
             constants.Sum(tensor => tensor.ElementCount), constants.Sum(tensor => tensor.ByteCount),
             layers.All(layer => layer.MultiplyAdds is not null) ? layers.Sum(layer => layer.MultiplyAdds!.Value) : null,

@@ -21,7 +21,7 @@ internal sealed class ModelReader(string? folder, OnnxLoadOptions options)
         foreach (StringStringEntryProto entry in model.MetadataProps) graph.Metadata[entry.Key] = entry.Value;
         graph.Documentation = model.DocString;
         new GraphReader(new TensorReader(new ExternalFiles(folder, options.MapThreshold)), graph).Read(model.Graph);
-        graph.Origin = new GraphOrigin(model.Graph, Rest(model));
+        graph.Origin = new GraphOrigin(model.Graph, Rest(model), graph.OpsetVersion(""));
         if (options.UpgradeOpset) OpsetUpgrade.Run(graph);
         if (options.InferShapes) Inference.Infer(graph);
         return graph;
