@@ -18,7 +18,7 @@ internal static class SpeedResults
         CultureInfo plain = CultureInfo.InvariantCulture;
         var page = new StringBuilder();
         page.AppendLine("# Speed of the float forward pass").AppendLine();
-        page.AppendLine("Made by `dotnet run -c Release --project bench/Fewbit.Benchmarks -- speed-results`. Both engines take turns in one process on the same input; the ratio is the median over rounds of Fewbit's time divided by ONNX Runtime's (lower is better).");
+        page.AppendLine("Made by `dotnet run -c Release --project bench/Fewbit.Benchmarks -- speed-results`. Both engines take turns in one process on the same input, ONNX Runtime with a session of its own each round, since the threads of an idle one spin; the ratio is the median over rounds of Fewbit's time divided by ONNX Runtime's (lower is better).");
         page.AppendLine(plain, $"Machine: {Machine.Description}.").AppendLine();
         page.AppendLine("| model | batch | threads | ONNX Runtime ms | Fewbit ms | ratio |");
         page.AppendLine("|---|---|---|---|---|---|");
