@@ -1,0 +1,82 @@
+using Fewbit.Tensors.Threading;
+
+namespace Fewbit.Tensors.Kernels;
+
+/// <summary>A chunk is one panel of output blocks and a range of output pixels of one image.</summary>
+internal readonly unsafe struct BlockedTileJob : IJob
+{
+    private const int ChunkProducts = 1 << 20;
+    private const int RangeFloats = 32 << 10;
+
+    private readonly Conv2DShape _shape;
+    private readonly TileSum _sum;
+    private readonly float* _x, _packed, _y;
+    private readonly BlockedEpilogue _epilogue;
+    private readonly int _panels, _pixels, _pixelsPerChunk, _pixelChunks;
+
+    public BlockedTileJob(in Conv2DShape shape, in TileSum sum, float* x, float* packed, in BlockedEpilogue epilogue, float* y)
+    {
+        (_shape, _sum, _epilogue) = (shape, sum, epilogue);
+        _x = x;
+        _packed = packed;
+        _y = y;
+        _panels = TilePanels.Count(shape, sum);
+        _pixels = shape.OutPlane;
+        long products = TilePanels.Products(shape, sum) / _panels;
+        _pixelsPerChunk = (int)Math.Clamp(ChunkProducts / products, Math.Min(_pixels, 28), _pixels);
+        _pixelChunks = (_pixels + _pixelsPerChunk - 1) / _pixelsPerChunk;
+    }
+
+    public int Chunks => _shape.Batch * _panels * _pixelChunks;
+
+    public void Run(int chunk)
+    {
+        int part = chunk % _pixelChunks, panel = chunk / _pixelChunks % _panels, image = chunk / _pixelChunks / _panels;
+        Multiply(((TilePanel*)_packed)[panel], image, part * _pixelsPerChunk, Math.Min((part + 1) * _pixelsPerChunk, _pixels));
+    }
+
+    /// <summary>Sums range by range of segments, so that the weights of a range stay in the cache for all tiles; y holds the sums between ranges.</summary>
+    private void Multiply(in TilePanel panel, int image, int firstPixel, int endPixel)
+    {
+        int segmentFloats = _sum.Taps * _sum.Steps * panel.Blocks * TileSum.Block, segmentsPerRange = Math.Max(1, RangeFloats / segmentFloats);
+        int tiles = (endPixel - firstPixel + TileKernel.MostPixels(panel.Blocks) - 1) / TileKernel.MostPixels(panel.Blocks);
+        int offsetInts = _sum.Taps * TileSum.Block, zeroFloats = (_sum.Steps + panel.Blocks * TileSum.Block + 15) / 16 * 16;
+        int* offsets = (int*)ThreadScratch.Get((offsetInts + zeroFloats) * sizeof(float) + panel.Segments * (long)sizeof(long));
+        float* zeros = (float*)(offsets + offsetInts);
+        new Span<float>(zeros, zeroFloats).Clear();
+        long* segments = (long*)(zeros + zeroFloats);
+        for (int s = 0; s < panel.Segments; s++) segments[s] = _sum.SegmentBytes(panel.FirstSegment + s);
+
+        int outBlocks = (_shape.OutChannels + TileSum.Block - 1) / TileSum.Block;
+        long at = ((long)image * outBlocks + panel.FirstBlock) * _pixels * TileSum.Block;
+        var task = new TileTask
+        {
+            Image = (byte*)(_x + image * _sum.ImageFloats),
+            Offsets = offsets,
+            OffsetsEnd = offsets + offsetInts,
+            Zeros = zeros,
+            BlockBytes = (long)_pixels * TileSum.Block * sizeof(float),
+            Low = _epilogue.Activation.Low,
+            High = _epilogue.Activation.Kind == ActivationKind.Relu ? float.PositiveInfinity : _epilogue.Activation.High,
+        };
+        for (int first = 0; first < panel.Segments; first += segmentsPerRange)
+        {
+            int end = Math.Min(first + segmentsPerRange, panel.Segments);
+            task.Segments = segments + first;
+            task.SegmentsEnd = segments + end;
+            task.Weights = _packed + panel.Weights + (long)first * segmentFloats;
+            task.Bias = first == 0 && _epilogue.Bias != null ? _epilogue.Bias + panel.FirstBlock * TileSum.Block : zeros;
+            task.Kind = end == panel.Segments ? (long)_epilogue.Activation.Kind : (long)ActivationKind.None;
+            float* start = first == 0 ? _epilogue.Residual : _y;
+            for (int tile = 0; tile < tiles; tile++)
+            {
+                int pixel = firstPixel + (int)((long)(endPixel - firstPixel) * tile / tiles), next = firstPixel + (int)((long)(endPixel - firstPixel) * (tile + 1) / tiles);
+                long pixelAt = at + (long)pixel * TileSum.Block;
+                _sum.FillOffsets(pixel, offsets);
+                task.Y = _y + pixelAt;
+                task.Start = start == null ? null : start + pixelAt;
+                TileKernel.Run(&task, panel.Blocks, next - pixel, _sum.Steps);
+            }
+        }
+    }
+}
