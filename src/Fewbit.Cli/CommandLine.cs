@@ -54,6 +54,7 @@ internal static class CommandLine
         root.HelpName = "fewbit";
         var common = new CommonOptions();
         common.AddTo(root);
+        root.Subcommands.Add(NewCommand.Create(common, output));
         root.Subcommands.Add(InspectCommand.Create(common, output));
         root.Subcommands.Add(QuantizeCommand.Create(common, output, cancellation));
         root.Subcommands.Add(EvaluateCommand.Create(common, output, cancellation));
@@ -73,7 +74,7 @@ internal static class CommandLine
         or NotSupportedException or PlatformNotSupportedException or OnnxRuntimeException or OutOfMemoryException
         or InvalidOperationException { Message: [not 'B', ..] or ['B', not 'u', ..] };
 
-    private static string WithoutParameter(ArgumentException problem) =>
+    internal static string WithoutParameter(ArgumentException problem) =>
         problem.ParamName is { } name ? problem.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : problem.Message;
 
     private static string OneLine(string text) => string.Join(" ", text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));

@@ -21,7 +21,7 @@ public class CommandLineTests
     public void Run_NoCommand_NamesTheCommandsAndReturns2()
     {
         RunResult run = RunResult.Of();
-        Assert.StartsWith("no command is given, expected one of inspect, ", run.ErrorLine(), StringComparison.Ordinal);
+        Assert.StartsWith("no command is given, expected one of new, inspect, ", run.ErrorLine(), StringComparison.Ordinal);
         Assert.Equal(2, run.Code);
     }
 
@@ -29,6 +29,7 @@ public class CommandLineTests
     public void Run_Version_IsOneNumber() => Assert.Matches(@"^\d+\.\d+\.\d+\n$", RunResult.Of("--version").Output);
 
     [Theory]
+    [InlineData("new")]
     [InlineData("inspect")]
     [InlineData("quantize")]
     [InlineData("evaluate")]

@@ -93,7 +93,7 @@ internal static class QuantizeCommand
         }
         catch (ArgumentException problem)
         {
-            throw new UsageException(problem.ParamName is { } name ? problem.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : problem.Message);
+            throw new UsageException(CommandLine.WithoutParameter(problem));
         }
     }
 

@@ -1,5 +1,6 @@
 using Fewbit.Data;
 using Fewbit.Graphs;
+using Fewbit.Models;
 using Fewbit.Onnx;
 using Fewbit.Quantization;
 using Fewbit.Tensors;

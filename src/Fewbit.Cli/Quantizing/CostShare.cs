@@ -1,5 +1,6 @@
 using Fewbit.Cli.Inspection;
 using Fewbit.Graphs;
+using Fewbit.Models;
 using Fewbit.Quantization;
 
 namespace Fewbit.Cli.Quantizing;

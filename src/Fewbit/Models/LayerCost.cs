@@ -1,7 +1,7 @@
 using Fewbit.Graphs;
 using Fewbit.Tensors;
 
-namespace Fewbit.Cli.Inspection;
+namespace Fewbit.Models;
 
 /// <summary>What one node costs for one sample.</summary>
 /// <param name="Node">Name of the node.</param>
