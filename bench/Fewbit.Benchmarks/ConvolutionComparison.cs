@@ -14,6 +14,7 @@ namespace Fewbit.Benchmarks;
 internal static unsafe class ConvolutionComparison
 {
     private const int Rounds = 7;
+    private const int MoreCopies = 4;
     private const double WorkPerRound = 3e8; // multiply-adds: some milliseconds
 
     private static readonly (string Name, Conv2DShape Shape)[] Shapes =
@@ -23,7 +24,16 @@ internal static unsafe class ConvolutionComparison
         ("ResNet 3x3, 256 at 14", Conv2DShape.Square(1, 256, 14, 256, 3, pad: 1)),
         ("ResNet 3x3, 512 at 7", Conv2DShape.Square(1, 512, 7, 512, 3, pad: 1)),
         ("ResNet 3x3 stride 2, 64-128 at 56", Conv2DShape.Square(1, 64, 56, 128, 3, stride: 2, pad: 1)),
+        ("ResNet 3x3 stride 2, 256-512 at 14", Conv2DShape.Square(1, 256, 14, 512, 3, stride: 2, pad: 1)),
+        ("ResNet 1x1 stride 2, 256-512 at 56", Conv2DShape.Square(1, 256, 56, 512, 1, stride: 2)),
         ("ResNet 7x7 stride 2, 3-64 at 224", Conv2DShape.Square(1, 3, 224, 64, 7, stride: 2, pad: 3)),
+        ("MobileNet 3x3 stride 2, 3-32 at 224", Conv2DShape.Square(1, 3, 224, 32, 3, stride: 2, pad: 1)),
+        ("RegNetX 3x3 groups of 24, 48 at 112, stride 2", Conv2DShape.Square(1, 48, 112, 48, 3, stride: 2, pad: 1, groups: 2)),
+        ("RegNetX 3x3 groups of 24, 96 at 28", Conv2DShape.Square(1, 96, 28, 96, 3, pad: 1, groups: 4)),
+        ("RegNetX 3x3 groups of 24, 240 at 14", Conv2DShape.Square(1, 240, 14, 240, 3, pad: 1, groups: 10)),
+        ("RegNetX 3x3 groups of 24, 528 at 7", Conv2DShape.Square(1, 528, 7, 528, 3, pad: 1, groups: 22)),
+        ("RegNetX 3x3 groups of 16, 160 at 14", Conv2DShape.Square(1, 160, 14, 160, 3, pad: 1, groups: 10)),
+        ("CIFAR 3x3, 3-16 at 32, batch 8", Conv2DShape.Square(8, 3, 32, 16, 3, pad: 1)),
         ("CIFAR 3x3, 16 at 32, batch 8", Conv2DShape.Square(8, 16, 32, 16, 3, pad: 1)),
         ("CIFAR 3x3, 32 at 16, batch 8", Conv2DShape.Square(8, 32, 16, 32, 3, pad: 1)),
         ("CIFAR 3x3, 64 at 8, batch 8", Conv2DShape.Square(8, 64, 8, 64, 3, pad: 1)),
@@ -32,6 +42,8 @@ internal static unsafe class ConvolutionComparison
         ("1x1, 512-128 at 28", Conv2DShape.Square(1, 512, 28, 128, 1)),
         ("1x1, 1024-256 at 14", Conv2DShape.Square(1, 1024, 14, 256, 1)),
         ("1x1, 512-2048 at 7", Conv2DShape.Square(1, 512, 7, 2048, 1)),
+        ("1x1, 144-24 at 56", Conv2DShape.Square(1, 144, 56, 24, 1)),
+        ("1x1, 32-16 at 112", Conv2DShape.Square(1, 32, 112, 16, 1)),
         ("1x1, 24-144 at 56", Conv2DShape.Square(1, 24, 56, 144, 1)),
         ("1x1, 960-160 at 7", Conv2DShape.Square(1, 960, 7, 160, 1)),
         ("depthwise 3x3, 32 at 112", Conv2DShape.Square(1, 32, 112, 32, 3, pad: 1, groups: 32)),
@@ -39,37 +51,44 @@ internal static unsafe class ConvolutionComparison
         ("depthwise 3x3, 144 at 56", Conv2DShape.Square(1, 144, 56, 144, 3, pad: 1, groups: 144)),
         ("depthwise 3x3, 192 at 28", Conv2DShape.Square(1, 192, 28, 192, 3, pad: 1, groups: 192)),
         ("depthwise 3x3, 384 at 14", Conv2DShape.Square(1, 384, 14, 384, 3, pad: 1, groups: 384)),
+        ("depthwise 3x3 stride 2, 576 at 14", Conv2DShape.Square(1, 576, 14, 576, 3, stride: 2, pad: 1, groups: 576)),
         ("depthwise 3x3, 960 at 7", Conv2DShape.Square(1, 960, 7, 960, 3, pad: 1, groups: 960)),
     ];
 
-    public static void Run(int threads, TextWriter output)
+    /// <param name="threads">Threads of each side.</param>
+    /// <param name="part">Only convolutions whose name holds this.</param>
+    /// <param name="output">Takes the table.</param>
+    public static void Run(int threads, string part, TextWriter output)
     {
         Workers.ThreadCount = threads;
         OnnxRuntimeLibrary library = OnnxRuntimeLibrary.Open();
         output.WriteLine($"Kernel path {KernelPaths.Active}, {threads} thread(s), ONNX Runtime {library.Version}, GFLOP/s (and Gop/s for int8).");
-        output.WriteLine("| convolution | packed | planes, or depthwise | Winograd (direct work) | int8 | ONNX Runtime float | time, planes / ONNX Runtime | Winograd / ONNX Runtime |");
-        output.WriteLine("|---|---|---|---|---|---|---|---|");
-        foreach ((string name, Conv2DShape shape) in Shapes) output.WriteLine(Row(library, threads, name, shape));
+        output.WriteLine("| convolution | planes, or depthwise | blocked | Winograd (direct work) | int8 | ONNX Runtime float, alone | ONNX Runtime float, in a network | time, planes / ONNX Runtime | blocked / ONNX Runtime in a network |");
+        output.WriteLine("|---|---|---|---|---|---|---|---|---|");
+        foreach ((string name, Conv2DShape shape) in Shapes.Where(s => s.Name.Contains(part))) output.WriteLine(Row(library, threads, name, shape));
     }
 
+    /// <summary>Inside a network ONNX Runtime pays no conversion to its blocked layout: the time of one convolution is what <see cref="MoreCopies"/> more of them on the same input, summed up, add.</summary>
     private static string Row(OnnxRuntimeLibrary library, int threads, string name, Conv2DShape shape)
     {
         double work = (double)shape.Batch * shape.OutChannels * shape.OutPlane * shape.Inner;
         int repeats = (int)Math.Clamp(WorkPerRound / work, 1, 200);
         using var routes = new Routes(shape);
-        using OnnxRuntimeSession session = OnnxRuntimeSession.Load(library, Model(shape), new() { Threads = threads });
+        using OnnxRuntimeSession alone = OnnxRuntimeSession.Load(library, Model(shape, 1), new() { Threads = threads }), summed = OnnxRuntimeSession.Load(library, Model(shape, 1 + MoreCopies), new() { Threads = threads });
         var inputs = new Dictionary<string, Tensor> { ["x"] = Tensor.Allocate(ElementType.Float32, [shape.Batch, shape.InChannels, shape.InHeight, shape.InWidth]) };
-        double packed = double.PositiveInfinity, winograd = double.PositiveInfinity, chosen = double.PositiveInfinity, int8 = double.PositiveInfinity, theirs = double.PositiveInfinity;
+        double winograd = double.PositiveInfinity, chosen = double.PositiveInfinity, blocked = double.PositiveInfinity, int8 = double.PositiveInfinity, theirsAlone = double.PositiveInfinity, theirsSummed = double.PositiveInfinity;
         for (int round = 0; round < Rounds; round++)
         {
-            theirs = Math.Min(theirs, session.Time(inputs, 1, repeats).Min.TotalSeconds);
+            theirsAlone = Math.Min(theirsAlone, alone.Time(inputs, 1, repeats).Min.TotalSeconds);
+            theirsSummed = Math.Min(theirsSummed, summed.Time(inputs, 1, repeats).Min.TotalSeconds);
             chosen = Math.Min(chosen, Shortest(repeats, routes.Chosen));
-            int8 = Math.Min(int8, Shortest(repeats, routes.Int8));
+            if (routes.IsBlocked) blocked = Math.Min(blocked, Shortest(repeats, routes.Blocked));
+            if (shape.Batch == 1) int8 = Math.Min(int8, Shortest(repeats, routes.Int8));
             if (WinogradConv2D.Fits(shape)) winograd = Math.Min(winograd, Shortest(repeats, routes.Winograd));
-            if (!shape.IsDepthwise) packed = Math.Min(packed, Shortest(repeats, routes.Packed));
         }
+        double theirs = (theirsSummed - theirsAlone) / MoreCopies;
         string Rate(double seconds) => double.IsInfinity(seconds) ? "" : $"{2e-9 * work / seconds:F0}";
-        return $"| {name} | {Rate(packed)} | {Rate(chosen)} | {Rate(winograd)} | {Rate(int8)} | {Rate(theirs)} | {chosen / theirs:F2} | {(double.IsInfinity(winograd) ? "" : $"{winograd / theirs:F2}")} |";
+        return $"| {name} | {Rate(chosen)} | {Rate(blocked)} | {Rate(winograd)} | {Rate(int8)} | {Rate(theirsAlone)} | {Rate(theirs)} | {chosen / theirsAlone:F2} | {(double.IsInfinity(blocked) ? "" : $"{blocked / theirs:F2}")} |";
     }
 
     private static double Shortest(int repeats, Action run)
@@ -85,7 +104,7 @@ internal static unsafe class ConvolutionComparison
         return shortest;
     }
 
-    private static byte[] Model(Conv2DShape shape)
+    private static byte[] Model(Conv2DShape shape, int copies)
     {
         var graph = new Graph("convolution");
         Value x = graph.AddInput("x", ElementType.Float32, new(shape.Batch, shape.InChannels, shape.InHeight, shape.InWidth));
@@ -97,7 +116,13 @@ internal static unsafe class ConvolutionComparison
             { "pads", new long[] { shape.PadTop, shape.PadLeft, shape.PadBottom, shape.PadRight } },
             { "group", (long)shape.Groups },
         };
-        graph.AddOutput(graph.AddNode("Conv", [x, w, b], attributes).Outputs[0]);
+        Value sum = graph.AddNode("Conv", [x, w, b], attributes).Outputs[0];
+        for (int i = 1; i < copies; i++)
+        {
+            Value other = graph.AddConstant($"w{i}", Filled([shape.OutChannels, shape.GroupInChannels, shape.KernelHeight, shape.KernelWidth]));
+            sum = graph.AddNode("Add", [graph.AddNode("Conv", [x, other, b], attributes).Outputs[0], sum]).Outputs[0];
+        }
+        graph.AddOutput(sum);
         return OnnxFile.ToBytes(graph);
     }
 
@@ -114,18 +139,17 @@ internal static unsafe class ConvolutionComparison
     {
         private readonly List<nint> _memory = [];
         private readonly Conv2DShape _shape;
-        private readonly float* _x, _weights, _winograd, _bias, _y, _scales;
+        private readonly float* _x, _weights, _winograd, _blocked, _bias, _y, _scales;
         private readonly byte* _codes, _int8Weights, _int8Y;
         private readonly void* _scratch;
 
         public Routes(Conv2DShape shape)
         {
             _shape = shape;
-            long inputs = (long)shape.Batch * shape.InChannels * shape.InPlane, outputs = (long)shape.Batch * shape.OutChannels * shape.OutPlane, weights = (long)shape.OutChannels * shape.Inner;
-            FloatKernel kernel = FloatKernel.Active;
+            long inputs = ChannelBlocks.Floats(shape.Batch, shape.InChannels, shape.InPlane), outputs = ChannelBlocks.Floats(shape.Batch, shape.OutChannels, shape.OutPlane), weights = (long)shape.OutChannels * shape.Inner;
             _x = (float*)Allocate(inputs * sizeof(float));
             _y = (float*)Allocate(outputs * sizeof(float));
-            _bias = (float*)Allocate(shape.OutChannels * sizeof(float));
+            _bias = (float*)Allocate(ChannelBlocks.Floats(1, shape.OutChannels, 1) * sizeof(float));
             _scales = (float*)Allocate(shape.OutChannels * sizeof(float));
             _codes = (byte*)Allocate(inputs);
             _int8Y = (byte*)Allocate(outputs);
@@ -135,6 +159,14 @@ internal static unsafe class ConvolutionComparison
             for (int i = 0; i < shape.OutChannels; i++) _scales[i] = 0.001f;
             _weights = (float*)Allocate(Conv2D.PackedWeightBytes(shape));
             Conv2D.PackWeights(shape, plain, _weights);
+            IsPlanar = PlanarBlockedConv2D.Fits(shape);
+            IsBlocked = IsPlanar || BlockedConv2D.Fits(shape);
+            if (IsBlocked)
+            {
+                _blocked = (float*)Allocate(IsPlanar ? PlanarBlockedConv2D.PackedWeightBytes(shape) : BlockedConv2D.PackedWeightBytes(shape));
+                if (IsPlanar) PlanarBlockedConv2D.PackWeights(shape, plain, _blocked);
+                else BlockedConv2D.PackWeights(shape, plain, _blocked);
+            }
             if (WinogradConv2D.Fits(shape))
             {
                 _winograd = (float*)Allocate(WinogradConv2D.PackedWeightBytes(shape));
@@ -142,12 +174,21 @@ internal static unsafe class ConvolutionComparison
             }
             _int8Weights = (byte*)Allocate(Int8Conv2D.PackedWeightBytes(shape));
             Int8Conv2D.PackWeights(shape, new Int8Weights { Data = plainInt8, IsSigned = true }, _int8Weights);
-            _scratch = Allocate(new[] { Int8Conv2D.ScratchBytes(shape), Conv2D.ScratchBytes(shape), Conv2D.PackedScratchBytes(shape, kernel), WinogradConv2D.Fits(shape) ? WinogradConv2D.ScratchBytes(shape) : 0 }.Max());
+            _scratch = Allocate(new[] { Int8Conv2D.ScratchBytes(shape), Conv2D.ScratchBytes(shape), IsPlanar ? PlanarBlockedConv2D.ScratchBytes(shape) : 0, WinogradConv2D.Fits(shape) ? WinogradConv2D.ScratchBytes(shape) : 0 }.Max());
         }
 
         public void Chosen() => Conv2D.Run(_shape, _x, _weights, new Epilogue { RowBias = _bias }, _y, _scratch);
 
-        public void Packed() => Conv2D.RunPacked(_shape, _x, _weights, new Epilogue { RowBias = _bias }, _y, (float*)_scratch, FloatKernel.Active);
+        public bool IsBlocked { get; }
+
+        private bool IsPlanar { get; }
+
+        public void Blocked()
+        {
+            var epilogue = new BlockedEpilogue { Bias = _bias };
+            if (IsPlanar) PlanarBlockedConv2D.Run(_shape, _x, _blocked, epilogue, _y, _scratch);
+            else BlockedConv2D.Run(_shape, _x, _blocked, epilogue, _y, _scratch);
+        }
 
         public void Winograd() => WinogradConv2D.Run(_shape, _x, _winograd, new Epilogue { RowBias = _bias }, _y, _scratch);
 

@@ -5,7 +5,7 @@ using Fewbit.Benchmarks.Results;
 // Programs that print a table of ratios by themselves; everything else is BenchmarkDotNet's.
 var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
 {
-    ["convolutions"] = () => ConvolutionComparison.Run(args.Length > 1 ? int.Parse(args[1]) : 1, Console.Out),
+    ["convolutions"] = () => ConvolutionComparison.Run(args.Length > 1 ? int.Parse(args[1]) : 1, args.Length > 2 ? args[2] : "", Console.Out),
     ["int8-routes"] = () => Int8Routes.Run(Console.Out),
     ["int8-results"] = Int8Results.Run,
     ["speed-results"] = SpeedResults.Run,

@@ -84,14 +84,14 @@ internal static unsafe class EmittedKernels
     }
 
     /// <summary>Windows expects xmm6 to xmm15 to survive a call.</summary>
-    private static void SaveVectors(Assembler c)
+    internal static void SaveVectors(Assembler c)
     {
         if (!OperatingSystem.IsWindows()) return;
         c.sub(rsp, 168);
         for (int i = 6; i < 16; i++) c.vmovups(__xmmword_ptr[rsp + 16 * (i - 6)], Xmm(i));
     }
 
-    private static void RestoreVectors(Assembler c)
+    internal static void RestoreVectors(Assembler c)
     {
         if (!OperatingSystem.IsWindows()) return;
         for (int i = 6; i < 16; i++) c.vmovups(Xmm(i), __xmmword_ptr[rsp + 16 * (i - 6)]);

@@ -7,12 +7,11 @@ namespace Fewbit.Tensors.Kernels;
 internal static unsafe class PlanarBlockedConv2D
 {
     private const int MostChannels = 8;
-    private const int MostSteps = 32;
     private const int Slack = 64; // offsets are made for 16 pixels, vectors are copied whole
 
     /// <summary>Up to 8 channels, ungrouped, kernel columns not dilated, AVX-512.</summary>
     public static bool Fits(in Conv2DShape shape) => KernelPaths.Active >= KernelPath.Avx512 && !shape.IsEmpty && shape.Groups == 1 && shape.InChannels is > 0 and <= MostChannels
-        && shape.InPlane > 0 && shape.DilationWidth == 1 && shape.KernelWidth <= MostSteps && Sum(shape).IsAddressable;
+        && shape.InPlane > 0 && shape.DilationWidth == 1 && shape.KernelWidth <= TileKernel.MostSteps && Sum(shape).IsAddressable;
 
     public static long PackedWeightBytes(in Conv2DShape shape) => TilePanels.Bytes(Padded(shape), Sum(shape));
 

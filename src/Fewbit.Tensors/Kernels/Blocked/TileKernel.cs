@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Fewbit.Tensors.Emission;
 
 namespace Fewbit.Tensors.Kernels;
 
@@ -40,14 +41,22 @@ internal unsafe struct TileTask
     public long Kind;
 }
 
-/// <summary>Computes a tile: the managed form.</summary>
+/// <summary>Computes a tile: emitted where that is allowed, else managed.</summary>
 internal static unsafe class TileKernel
 {
+    /// <summary>Blocks of the highest tile, steps of the longest tap.</summary>
+    public const int MostBlocks = 4, MostSteps = 32;
+
     /// <summary>Pixels of the widest tile, for each number of blocks: sums, weights of a step and one operand are the 32 registers.</summary>
     public static int MostPixels(int blocks) => blocks switch { 1 => 10, 2 => 10, 3 => 9, _ => 6 };
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileTask* task, int blocks, int pixels, int steps)
+    {
+        if (KernelPaths.Active >= KernelPath.Emitted) EmittedTiles.Get(blocks, pixels, steps).Call(task);
+        else RunManaged(task, blocks, pixels, steps);
+    }
+
+    private static void RunManaged(TileTask* task, int blocks, int pixels, int steps)
     {
         int taps = (int)((task->OffsetsEnd - task->Offsets) / TileSum.Block);
         for (int block = 0; block < blocks; block++)

@@ -12,8 +12,6 @@ internal struct TilePanel
 /// <summary>Packed weights: a table of <see cref="TilePanel"/>, then their weights.</summary>
 internal static unsafe class TilePanels
 {
-    private const int MostBlocks = 4;
-
     /// <summary>Products that the panels compute for one output pixel, padding included.</summary>
     public static long Products(in Conv2DShape shape, in TileSum sum) => Layout(shape, sum, null, 0).Floats;
 
@@ -44,7 +42,7 @@ internal static unsafe class TilePanels
             (int first, int end) = SegmentsOf(shape, sum, block);
             int same = 1;
             while (block + same < blocks && SegmentsOf(shape, sum, block + same) == (first, end)) same++;
-            for (int parts = (same + MostBlocks - 1) / MostBlocks; parts > 0; parts--)
+            for (int parts = (same + TileKernel.MostBlocks - 1) / TileKernel.MostBlocks; parts > 0; parts--)
             {
                 // Nearly equal parts: 5 blocks are 3 and 2, not 4 and 1.
                 int size = (same + parts - 1) / parts;
