@@ -1,0 +1,222 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Fewbit.Tensors.Kernels;
+
+/// <summary>Winograd's transforms of one tile of a 3x3 convolution, 16 channels at a time.</summary>
+/// <remarks>Each works on rows, then on columns, a pair of rows at a time: two rows of intermediate values fit the registers, all of them do not.</remarks>
+internal unsafe interface IWinogradTile
+{
+    /// <summary>Outputs on a side.</summary>
+    static abstract int Outputs { get; }
+
+    /// <summary>What a tile's transform of 16 channels costs, in vector multiplications; measured on Zen 4.</summary>
+    static abstract int TransformCost { get; }
+
+    /// <summary>Transform of a 3x3 kernel: one row for each of the Outputs + 2 points.</summary>
+    static abstract double[][] Kernel { get; }
+
+    /// <summary>Transforms a square of inputs, given by its rows, to vectors <paramref name="step"/> floats apart.</summary>
+    static abstract void Input(float** rows, float* to, nint step);
+
+    /// <summary>Transforms the products, one vector after the other, and stores the square of outputs.</summary>
+    static abstract void Output(float* from, in BlockedSquare to);
+}
+
+/// <summary>F(2,3): 16 products for 4 outputs.</summary>
+internal readonly unsafe struct WinogradTile2 : IWinogradTile
+{
+    private static readonly double[][] Weights = [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]];
+
+    public static int Outputs => 2;
+
+    public static int TransformCost => 110;
+
+    public static double[][] Kernel => Weights;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Input(float** rows, float* to, nint step)
+    {
+        float* a = rows[0], b = rows[1], c = rows[2], d = rows[3];
+        InputRow(Load(a, 0) - Load(c, 0), Load(a, 1) - Load(c, 1), Load(a, 2) - Load(c, 2), Load(a, 3) - Load(c, 3), to, step);
+        to += 4 * step;
+        InputRow(Load(b, 0) + Load(c, 0), Load(b, 1) + Load(c, 1), Load(b, 2) + Load(c, 2), Load(b, 3) + Load(c, 3), to, step);
+        to += 4 * step;
+        InputRow(Load(c, 0) - Load(b, 0), Load(c, 1) - Load(b, 1), Load(c, 2) - Load(b, 2), Load(c, 3) - Load(b, 3), to, step);
+        to += 4 * step;
+        InputRow(Load(b, 0) - Load(d, 0), Load(b, 1) - Load(d, 1), Load(b, 2) - Load(d, 2), Load(b, 3) - Load(d, 3), to, step);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Output(float* from, in BlockedSquare to)
+    {
+        Column(from, 0, out Vector512<float> p0, out Vector512<float> q0);
+        Column(from, 1, out Vector512<float> p1, out Vector512<float> q1);
+        Column(from, 2, out Vector512<float> p2, out Vector512<float> q2);
+        Column(from, 3, out Vector512<float> p3, out Vector512<float> q3);
+        to.Store(0, p0 + p1 + p2, p1 - p2 - p3);
+        to.Store(1, q0 + q1 + q2, q1 - q2 - q3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void InputRow(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, float* to, nint step)
+    {
+        (a - c).Store(to);
+        (b + c).Store(to + step);
+        (c - b).Store(to + 2 * step);
+        (b - d).Store(to + 3 * step);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Column(float* from, int j, out Vector512<float> p, out Vector512<float> q)
+    {
+        Vector512<float> b = Load(from, 4 + j), c = Load(from, 8 + j);
+        p = Load(from, j) + b + c;
+        q = b - c - Load(from, 12 + j);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Load(float* from, int j) => Vector512.Load(from + 16 * j);
+}
+
+/// <summary>F(4,3): 36 products for 16 outputs.</summary>
+internal readonly unsafe struct WinogradTile4 : IWinogradTile
+{
+    private static readonly double[][] Weights = [[1 / 4.0, 0, 0], [-1 / 6.0, -1 / 6.0, -1 / 6.0], [-1 / 6.0, 1 / 6.0, -1 / 6.0], [1 / 24.0, 1 / 12.0, 1 / 6.0], [1 / 24.0, -1 / 12.0, 1 / 6.0], [0, 0, 1]];
+
+    public static int Outputs => 4;
+
+    public static int TransformCost => 250;
+
+    public static double[][] Kernel => Weights;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Input(float** rows, float* to, nint step)
+    {
+        float* a = rows[0], b = rows[1], c = rows[2], d = rows[3], e = rows[4], f = rows[5];
+        Vector512<float> p0, p1, p2, p3, p4, p5, q0, q1, q2, q3, q4, q5;
+        Outer(a, b, c, d, e, f, 0, out p0, out q0);
+        Outer(a, b, c, d, e, f, 1, out p1, out q1);
+        Outer(a, b, c, d, e, f, 2, out p2, out q2);
+        Outer(a, b, c, d, e, f, 3, out p3, out q3);
+        Outer(a, b, c, d, e, f, 4, out p4, out q4);
+        Outer(a, b, c, d, e, f, 5, out p5, out q5);
+        InputRow(p0, p1, p2, p3, p4, p5, to, step);
+        InputRow(q0, q1, q2, q3, q4, q5, to + 30 * step, step);
+        Inner(b, c, d, e, 0, out p0, out q0);
+        Inner(b, c, d, e, 1, out p1, out q1);
+        Inner(b, c, d, e, 2, out p2, out q2);
+        Inner(b, c, d, e, 3, out p3, out q3);
+        Inner(b, c, d, e, 4, out p4, out q4);
+        Inner(b, c, d, e, 5, out p5, out q5);
+        InputRow(p0, p1, p2, p3, p4, p5, to + 6 * step, step);
+        InputRow(q0, q1, q2, q3, q4, q5, to + 12 * step, step);
+        InnerDouble(b, c, d, e, 0, out p0, out q0);
+        InnerDouble(b, c, d, e, 1, out p1, out q1);
+        InnerDouble(b, c, d, e, 2, out p2, out q2);
+        InnerDouble(b, c, d, e, 3, out p3, out q3);
+        InnerDouble(b, c, d, e, 4, out p4, out q4);
+        InnerDouble(b, c, d, e, 5, out p5, out q5);
+        InputRow(p0, p1, p2, p3, p4, p5, to + 18 * step, step);
+        InputRow(q0, q1, q2, q3, q4, q5, to + 24 * step, step);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Output(float* from, in BlockedSquare to)
+    {
+        Vector512<float> p0, p1, p2, p3, p4, p5, q0, q1, q2, q3, q4, q5;
+        Even(from, 0, out p0, out q0);
+        Even(from, 1, out p1, out q1);
+        Even(from, 2, out p2, out q2);
+        Even(from, 3, out p3, out q3);
+        Even(from, 4, out p4, out q4);
+        Even(from, 5, out p5, out q5);
+        OutputRow(p0, p1, p2, p3, p4, p5, 0, to);
+        OutputRow(q0, q1, q2, q3, q4, q5, 2, to);
+        Odd(from, 0, out p0, out q0);
+        Odd(from, 1, out p1, out q1);
+        Odd(from, 2, out p2, out q2);
+        Odd(from, 3, out p3, out q3);
+        Odd(from, 4, out p4, out q4);
+        Odd(from, 5, out p5, out q5);
+        OutputRow(p0, p1, p2, p3, p4, p5, 1, to);
+        OutputRow(q0, q1, q2, q3, q4, q5, 3, to);
+    }
+
+    /// <summary>Rows 0 and 5.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Outer(float* a, float* b, float* c, float* d, float* e, float* f, int j, out Vector512<float> first, out Vector512<float> last)
+    {
+        first = Ends(Load(a, j), Load(c, j), Load(e, j));
+        last = Ends(Load(b, j), Load(d, j), Load(f, j));
+    }
+
+    /// <summary>Rows 1 and 2.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Inner(float* b, float* c, float* d, float* e, int j, out Vector512<float> first, out Vector512<float> second)
+    {
+        Vector512<float> even = Minus(Load(e, j), 4, Load(c, j)), odd = Minus(Load(d, j), 4, Load(b, j));
+        first = even + odd;
+        second = even - odd;
+    }
+
+    /// <summary>Rows 3 and 4.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void InnerDouble(float* b, float* c, float* d, float* e, int j, out Vector512<float> first, out Vector512<float> second)
+    {
+        Vector512<float> even = Load(e, j) - Load(c, j), odd = Load(d, j) - Load(b, j);
+        first = Plus(even, 2, odd);
+        second = Minus(even, 2, odd);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void InputRow(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, Vector512<float> e, Vector512<float> f, float* to, nint step)
+    {
+        Vector512<float> even = Minus(e, 4, c), odd = Minus(d, 4, b), evenDouble = e - c, oddDouble = d - b;
+        Ends(a, c, e).Store(to);
+        (even + odd).Store(to += step);
+        (even - odd).Store(to += step);
+        Plus(evenDouble, 2, oddDouble).Store(to += step);
+        Minus(evenDouble, 2, oddDouble).Store(to += step);
+        Ends(b, d, f).Store(to + step);
+    }
+
+    /// <summary>Outputs 0 and 2 of a column.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Even(float* from, int j, out Vector512<float> first, out Vector512<float> third)
+    {
+        Vector512<float> sum = Load(from, 6 + j) + Load(from, 12 + j), far = Load(from, 18 + j) + Load(from, 24 + j);
+        first = Load(from, j) + sum + far;
+        third = Plus(sum, 4, far);
+    }
+
+    /// <summary>Outputs 1 and 3 of a column.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Odd(float* from, int j, out Vector512<float> second, out Vector512<float> fourth)
+    {
+        Vector512<float> difference = Load(from, 6 + j) - Load(from, 12 + j), far = Load(from, 18 + j) - Load(from, 24 + j);
+        second = Plus(difference, 2, far);
+        fourth = Plus(difference + Load(from, 30 + j), 8, far);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void OutputRow(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, Vector512<float> e, Vector512<float> f, int row, in BlockedSquare to)
+    {
+        Vector512<float> sum = b + c, difference = b - c, far = d + e, farDifference = d - e;
+        to.Store(row, a + sum + far, Plus(difference, 2, farDifference), Plus(sum, 4, far), Plus(difference + f, 8, farDifference));
+    }
+
+    /// <summary>4 a - 5 c + e.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Ends(Vector512<float> a, Vector512<float> c, Vector512<float> e) => Plus(Minus(e, 5, c), 4, a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Plus(Vector512<float> sum, float factor, Vector512<float> x) => Avx512F.FusedMultiplyAdd(Vector512.Create(factor), x, sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Minus(Vector512<float> sum, float factor, Vector512<float> x) => Avx512F.FusedMultiplyAddNegated(Vector512.Create(factor), x, sum);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Load(float* from, int j) => Vector512.Load(from + 16 * j);
+}
