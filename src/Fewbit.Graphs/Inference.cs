@@ -1,4 +1,5 @@
 using Fewbit.Graphs.Operators;
+using Fewbit.Graphs.Operators.Control;
 using Fewbit.Tensors;
 
 namespace Fewbit.Graphs;
@@ -47,6 +48,7 @@ public static class Inference
     {
         private const int MaxDepth = 16;
         private readonly HashSet<Node> _visited = [];
+        private readonly Dictionary<Value, ValueFacts> _stated = [];
         private int _depth;
 
         public Dictionary<Value, Dim[]> Dims { get; } = [];
@@ -54,6 +56,29 @@ public static class Inference
         public void Visit(Node node)
         {
             if (_visited.Add(node) && CanInfer(node)) node.Operator.Infer(new InferenceContext(node, this));
+        }
+
+        /// <summary>A body may be inferred several times, each time from what its values state themselves.</summary>
+        public bool InferBody(Graph body, ReadOnlySpan<ValueFacts> inputs)
+        {
+            foreach (Value value in body.Values)
+            {
+                if (value.Constant is not null) continue;
+                if (!_stated.TryGetValue(value, out ValueFacts stated)) _stated[value] = stated = new(value.Type, value.Shape);
+                (value.Type, value.Shape) = (stated.Type, stated.Shape);
+                Dims.Remove(value);
+            }
+            for (int i = 0; i < inputs.Length; i++)
+            {
+                if (inputs[i].Type != ElementType.Undefined) body.Inputs[i].Type = inputs[i].Type;
+                body.Inputs[i].Shape = inputs[i].Shape ?? body.Inputs[i].Shape;
+            }
+            foreach (Node node in body.Nodes)
+            {
+                _visited.Remove(node);
+                Visit(node);
+            }
+            return true;
         }
 
         public ElementType TypeOf(Value value) => value.Type;
@@ -114,4 +139,6 @@ internal sealed class TensorSource(Func<Value, Tensor?> find) : IInferenceSource
     }
 
     public void SetOutput(Value value, ElementType type, SymbolicShape? shape) => _outputs[value] = (type, shape);
+
+    public bool InferBody(Graph body, ReadOnlySpan<ValueFacts> inputs) => false;
 }

@@ -24,7 +24,7 @@ public sealed class ModelRunner : IModelRunner
         if (codes.Length == 0 && !graph.Nodes.Any(node => node.OpType is "QuantizeLinear" or "DequantizeLinear" || node.OpType.StartsWith("QLinear", StringComparison.Ordinal))) Passes.PrepareForExecution(graph);
         else Passes.Run(graph, new FoldConstants(), new FoldBatchNorm(), new RemoveDeadNodes());
         if (options.Threads > 0) Workers.ThreadCount = options.Threads;
-        _runner = new(graph);
+        _runner = new(graph, options.Limits);
         Outputs = [.. _runner.Outputs.Where(output => outputs.Contains(output.Name))];
         Codes = [.. _runner.Outputs.Where(output => codes.Contains(output.Name))];
     }

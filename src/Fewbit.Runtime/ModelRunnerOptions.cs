@@ -1,3 +1,4 @@
+using Fewbit.Graphs.Execution;
 using Fewbit.Tensors;
 
 namespace Fewbit.Runtime;
@@ -13,6 +14,9 @@ public sealed record ModelRunnerOptions
 
     /// <summary>Whether a run can be asked for the codes of each quantizer. Default: false.</summary>
     public bool KeepsCodes { get; init; }
+
+    /// <summary>What one run may cost where the model has loops. Default: 16,777,216 iterations and no time limit.</summary>
+    public ExecutionLimits Limits { get; init; } = ExecutionLimits.Default;
 
     /// <summary>Threads that compute, of the whole process, 0 to 1024; 0, the default, leaves the number as it is (at first one per processor).</summary>
     public int Threads { get; init => field = Require.InRange(value, 0, 1024, nameof(Threads)); }

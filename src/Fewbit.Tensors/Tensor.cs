@@ -105,6 +105,9 @@ public sealed unsafe class Tensor
     /// <summary>True where both tensors start at the same address.</summary>
     public bool IsAt(Tensor other) => Address == other.Address;
 
+    /// <summary>True where both tensors lie in memory of one owner.</summary>
+    internal bool SharesMemory(Tensor other) => _owner == other._owner;
+
     /// <summary>A copy in memory of its own.</summary>
     public Tensor Copy()
     {

@@ -7,13 +7,16 @@ public sealed class GraphRunner : IModelRunner
 {
     private const int PlansKept = 4;
     private readonly Graph _graph;
+    private readonly ExecutionLimits _limits;
     private readonly LinkedList<(string Key, Plan Plan)> _plans = new();
     private readonly Lock _lock = new();
 
     /// <summary>Runs <paramref name="graph"/> as it stands; pass it through the passes of <c>Fewbit.Graphs.Passes</c> first for speed.</summary>
-    public GraphRunner(Graph graph)
+    /// <param name="graph">The graph.</param>
+    /// <param name="limits">What a run may cost; null for <see cref="ExecutionLimits.Default"/>.</param>
+    public GraphRunner(Graph graph, ExecutionLimits? limits = null)
     {
-        _graph = graph;
+        (_graph, _limits) = (graph, limits ?? ExecutionLimits.Default);
         Inputs = [.. graph.Inputs.Where(value => value.Constant is null).Select(Describe)];
         Outputs = [.. graph.Outputs.Select(Describe)];
     }
@@ -76,7 +79,7 @@ public sealed class GraphRunner : IModelRunner
             return entry.Value.Plan;
         }
         var shapes = inputs.ToDictionary(pair => pair.Key, pair => pair.Value.Shape, StringComparer.Ordinal);
-        Plan plan = Plan.Compile(_graph, new() { Inputs = shapes, Outputs = outputs });
+        Plan plan = Plan.Compile(_graph, new() { Inputs = shapes, Outputs = outputs, Limits = _limits });
         _plans.AddFirst((key, plan));
         if (_plans.Count > PlansKept) _plans.RemoveLast();
         return plan;

@@ -4,9 +4,12 @@ using Fewbit.Tensors;
 namespace Fewbit.Graphs.Execution;
 
 /// <summary>Runs a graph node by node, with every tensor at hand: for debugging, control flow, constant folding and any element type.</summary>
-public sealed class Interpreter
+/// <param name="limits">What a run may cost; null for <see cref="ExecutionLimits.Default"/>.</param>
+public sealed class Interpreter(ExecutionLimits? limits = null)
 {
     private readonly ScratchSpace _scratch = new();
+    private readonly RunBudget _budget = new(limits ?? ExecutionLimits.Default);
+    private readonly Dictionary<Graph, Dictionary<Value, int>> _lastReaders = [];
 
     /// <summary>Runs the graph once.</summary>
     /// <param name="graph">The graph.</param>
@@ -17,6 +20,8 @@ public sealed class Interpreter
     /// <exception cref="InvalidDataException">A node cannot take the tensors that reach it.</exception>
     public Tensor[] Run(Graph graph, IReadOnlyDictionary<string, Tensor> inputs, Action<Value, Tensor>? observe = null)
     {
+        _budget.Restart();
+        _lastReaders.Clear();
         var tensors = new Dictionary<Value, Tensor>();
         foreach (Value input in graph.Inputs)
         {
@@ -27,7 +32,7 @@ public sealed class Interpreter
         {
             if (inputs.TryGetValue(constant.Name, out Tensor? bound)) tensors[constant] = bound;
         }
-        return Run(graph, tensors, parent: null, observe);
+        return Run(graph, tensors, new Frame(this, tensors.GetValueOrDefault, _budget, null, observe));
     }
 
     /// <summary>Runs one node on tensors, and returns its outputs.</summary>
@@ -48,13 +53,12 @@ public sealed class Interpreter
         return [.. Enumerable.Range(0, outputs.Length).Select(context.Output)];
     }
 
-    /// <summary>Runs a body whose surroundings are a plan's.</summary>
-    internal Tensor[] RunBody(Graph body, IReadOnlyList<Tensor> inputs, Func<Value, Tensor?> outer) => new Frame(this, outer).Run(body, inputs);
+    /// <summary>Runs bodies whose surroundings are a plan's.</summary>
+    internal IScope ScopeAround(Func<Value, Tensor?> outer, RunBudget budget) => new Frame(this, outer, budget);
 
-    private Tensor[] Run(Graph graph, Dictionary<Value, Tensor> tensors, Frame? parent, Action<Value, Tensor>? observe)
+    private Tensor[] Run(Graph graph, Dictionary<Value, Tensor> tensors, Frame frame)
     {
-        var frame = new Frame(this, tensors.GetValueOrDefault, parent, observe);
-        Dictionary<Value, int> lastReader = LastReaders(graph);
+        if (!_lastReaders.TryGetValue(graph, out Dictionary<Value, int>? lastReader)) _lastReaders[graph] = lastReader = LastReaders(graph);
         for (int i = 0; i < graph.Nodes.Count; i++)
         {
             Node node = graph.Nodes[i];
@@ -63,7 +67,7 @@ public sealed class Interpreter
             {
                 if (outputs[o] is null) continue;
                 tensors[node.Outputs[o]] = outputs[o];
-                observe?.Invoke(node.Outputs[o], outputs[o]);
+                frame.Observe?.Invoke(node.Outputs[o], outputs[o]);
             }
             foreach (Value? input in node.Inputs)
             {
@@ -91,16 +95,20 @@ public sealed class Interpreter
     }
 
     /// <summary>The tensors of one running graph, and of the graphs around it.</summary>
-    private sealed class Frame(Interpreter interpreter, Func<Value, Tensor?> own, Frame? parent = null, Action<Value, Tensor>? observe = null) : IScope
+    private sealed class Frame(Interpreter interpreter, Func<Value, Tensor?> own, RunBudget budget, Frame? parent = null, Action<Value, Tensor>? observe = null) : IScope
     {
-        public Tensor? Find(Value value) => own(value) ?? value.Constant ?? parent?.Find(value);
+        public RunBudget Budget => budget;
+
+        public Action<Value, Tensor>? Observe => observe;
+
+        public Tensor? Find(Value value) => own(value) ?? (parent is null ? value.Constant : parent.Find(value));
 
         public Tensor[] Run(Graph body, IReadOnlyList<Tensor> inputs)
         {
             if (inputs.Count != body.Inputs.Count) throw new InvalidDataException($"graph '{body.Name}' takes {body.Inputs.Count} inputs, but is given {inputs.Count}");
             var given = new Dictionary<Value, Tensor>();
             for (int i = 0; i < inputs.Count; i++) given[body.Inputs[i]] = inputs[i];
-            return interpreter.Run(body, given, this, observe);
+            return interpreter.Run(body, given, new(interpreter, given.GetValueOrDefault, budget, this, observe));
         }
     }
 }

@@ -15,6 +15,9 @@ public sealed record PlanRequest
     /// <summary>Tensors that take the place of constants, by name. Variables among them are read anew at each run.</summary>
     public IReadOnlyDictionary<string, Tensor>? Bindings { get; init; }
 
+    /// <summary>What a run may cost where the graph has loops.</summary>
+    public ExecutionLimits Limits { get; init; } = ExecutionLimits.Default;
+
     /// <summary>Variables that a run updates: name of the variable, name of the value that becomes its contents when the run ends.</summary>
     public IReadOnlyDictionary<string, string>? Updates { get; init; }
 }
@@ -29,6 +32,7 @@ public sealed class Plan
     private readonly Dictionary<string, Func<Tensor>> _outputs;
     private readonly (Tensor Variable, Func<Tensor> Source)[] _updates;
     private readonly Dictionary<string, List<(EvaluationContext Context, int Input)>> _variables;
+    private readonly RunBudget _budget;
 
     internal Plan(PlanCompiler compiled)
     {
@@ -38,6 +42,7 @@ public sealed class Plan
         _outputs = compiled.OutputReaders;
         _updates = compiled.Updates;
         _variables = compiled.Variables;
+        _budget = compiled.Budget;
         ArenaBytes = compiled.ArenaBytes;
     }
 
@@ -74,6 +79,7 @@ public sealed class Plan
 
     private void Run(Action<Value, Tensor>? observe)
     {
+        _budget.Restart();
         Show(0, observe);
         for (int i = 0; i < _steps.Length; i++)
         {

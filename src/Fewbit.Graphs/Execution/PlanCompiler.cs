@@ -1,4 +1,5 @@
 using Fewbit.Graphs.Operators;
+using Fewbit.Graphs.Operators.Control;
 using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Execution;
@@ -8,6 +9,7 @@ internal sealed class PlanCompiler : IInferenceSource
 {
     private readonly Graph _graph;
     private readonly PlanRequest _request;
+    private readonly BodyRequest? _surroundings;
     private readonly Interpreter _interpreter = new();
     private readonly ScratchSpace _scratch = new();
     private readonly Dictionary<Value, (ElementType Type, SymbolicShape? Shape)> _inferred = [];
@@ -18,10 +20,12 @@ internal sealed class PlanCompiler : IInferenceSource
     private readonly Dictionary<Value, Tensor> _dynamic = [];
     private readonly HashSet<Value> _dynamicValues = [];
     private readonly List<Node> _folded = [];
+    private Tensor? _arena;
 
-    public PlanCompiler(Graph graph, PlanRequest request)
+    public PlanCompiler(Graph graph, PlanRequest request, BodyRequest? surroundings = null)
     {
-        (_graph, _request) = (graph, request);
+        (_graph, _request, _surroundings) = (graph, request, surroundings);
+        Budget = surroundings?.Budget ?? new(request.Limits);
         Value[] outputs = request.Outputs is { } names ? [.. names.Select(Named)] : [.. graph.Outputs];
         (Value Variable, Value Source)[] updates = [.. (request.Updates ?? new Dictionary<string, string>()).Select(pair => (Named(pair.Key), Named(pair.Value)))];
         BindInputs();
@@ -48,12 +52,16 @@ internal sealed class PlanCompiler : IInferenceSource
 
     public long ArenaBytes { get; private set; }
 
+    /// <summary>What a run, the bodies in it included, has used of its limits.</summary>
+    public RunBudget Budget { get; }
+
     public ElementType TypeOf(Value value) => TensorOf(value)?.Type ?? (_variablesBound.TryGetValue(value, out Tensor? bound) ? bound.Type : _inferred.GetValueOrDefault(value).Type);
 
     public SymbolicShape? ShapeOf(Value value) => TensorOf(value) is { } tensor ? SymbolicShape.From(tensor.Shape)
         : _variablesBound.TryGetValue(value, out Tensor? bound) ? SymbolicShape.From(bound.Shape) : _inferred.GetValueOrDefault(value).Shape;
 
-    public Tensor? TensorOf(Value value) => _known.GetValueOrDefault(value);
+    public Tensor? TensorOf(Value value) => _known.GetValueOrDefault(value) ?? (value.Graph == _graph ? null
+        : _surroundings is not null ? _surroundings.Known(value) : value.IsConstant ? value.Constant : null);
 
     public Dim[]? DimsOf(Value value) => _dims.GetValueOrDefault(value);
 
@@ -61,12 +69,45 @@ internal sealed class PlanCompiler : IInferenceSource
 
     public void SetDims(Value value, Dim[] dims) => _dims[value] = dims;
 
+    public bool InferBody(Graph body, ReadOnlySpan<ValueFacts> inputs)
+    {
+        foreach (Value value in body.Values)
+        {
+            _inferred.Remove(value);
+            _dims.Remove(value);
+        }
+        for (int i = 0; i < inputs.Length; i++) _inferred[body.Inputs[i]] = (inputs[i].Type, inputs[i].Shape);
+        foreach (Node node in body.Nodes) node.Operator.Infer(new InferenceContext(node, this));
+        return true;
+    }
+
+    /// <summary>The tensor of a value while the plan runs; null before it is computed.</summary>
+    public Tensor? FindAtRun(Value value) => TensorOf(value) ?? _variablesBound.GetValueOrDefault(value)
+        ?? _buffers.GetValueOrDefault(value) ?? _dynamic.GetValueOrDefault(value);
+
+    /// <summary>The memory that a value has in the arena; null where it has none.</summary>
+    public Tensor? PlaceOf(Value value) => _buffers.GetValueOrDefault(value);
+
+    /// <summary>The tensor itself, or a copy where it lies in the arena, whose memory other values take over.</summary>
+    public Tensor Detach(Tensor tensor) => tensor.SharesMemory(_arena!) ? tensor.Copy() : tensor;
+
+    /// <summary>Lets a variable be read from other memory of the same type and shape.</summary>
+    public void Bind(Value variable, Tensor tensor)
+    {
+        if (_variablesBound[variable] == tensor) return;
+        _variablesBound[variable] = tensor;
+        if (!Variables.TryGetValue(variable.Name, out var readers)) return;
+        foreach ((EvaluationContext context, int input) in readers) context.Bind(input, tensor);
+    }
+
     private Value Named(string name) => _graph.Find(name) ?? throw new ArgumentException($"the graph has no value '{name}'");
 
     private void BindInputs()
     {
+        foreach ((Value value, Tensor tensor) in _surroundings?.Given ?? new Dictionary<Value, Tensor>()) _variablesBound[value] = tensor;
         foreach (Value input in _graph.Inputs)
         {
+            if (_variablesBound.ContainsKey(input)) continue;
             if (_request.Inputs.TryGetValue(input.Name, out Shape shape))
             {
                 if (input.Shape is { } stated && !stated.Matches(shape)) throw new ArgumentException($"input {input} cannot take shape {shape}");
@@ -106,12 +147,15 @@ internal sealed class PlanCompiler : IInferenceSource
             _known[node.Outputs[0]] = Tensor.From<long>(Array.ConvertAll(dims, dim => dim.Length), stated.Shape.ToShape());
             return true;
         }
-        bool isKnown = node.Inputs.All(input => input is null || TensorOf(input) is not null) && !node.Subgraphs().Any();
+        bool isKnown = ReadBy(node).All(input => TensorOf(input) is not null);
         if (!isKnown) return false;
-        Tensor[] outputs = _interpreter.RunNode(node, TensorOf);
+        Tensor[] outputs = _interpreter.RunNode(node, TensorOf, _interpreter.ScopeAround(TensorOf, Budget));
         for (int i = 0; i < outputs.Length; i++) _known[node.Outputs[i]] = outputs[i];
         return true;
     }
+
+    /// <summary>What a node reads, its bodies included.</summary>
+    private static IEnumerable<Value> ReadBy(Node node) => node.Inputs.OfType<Value>().Concat(node.Subgraphs().SelectMany(body => body.CapturedValues()));
 
     private bool IsStatic(Value value) => ShapeOf(value) is { IsKnown: true } && !_dynamicValues.Contains(value);
 
@@ -120,19 +164,19 @@ internal sealed class PlanCompiler : IInferenceSource
     {
         foreach (Node node in nodes)
         {
-            bool isStatic = node.Outputs.All(output => ShapeOf(output) is { IsKnown: true }) && !node.Subgraphs().Any()
-                && node.Inputs.All(input => input is null || TensorOf(input) is not null || _variablesBound.ContainsKey(input) || IsStatic(input));
+            bool isStatic = node.Outputs.All(output => ShapeOf(output) is { IsKnown: true })
+                && (node.Subgraphs().Any() || node.Inputs.All(input => input is null || TensorOf(input) is not null || _variablesBound.ContainsKey(input) || IsStatic(input)));
             if (!isStatic) _dynamicValues.UnionWith(node.Outputs);
         }
         var planner = new MemoryPlanner(value => ByteCount(value), value => _inferred.ContainsKey(value) && !_known.ContainsKey(value) && IsStatic(value));
         var inputs = _graph.Inputs.Where(input => _inferred.ContainsKey(input)).ToArray();
         MemoryLayout layout = planner.Plan(inputs, nodes, [.. outputs, .. updates.Select(update => update.Source)], IsAlias);
         ArenaBytes = layout.ByteCount;
-        Tensor arena = Tensor.AllocateUninitialized(ElementType.UInt8, [Math.Max(1, layout.ByteCount)]);
+        _arena = Tensor.AllocateUninitialized(ElementType.UInt8, [Math.Max(1, layout.ByteCount)]);
         foreach ((Value value, long offset) in layout.Offsets)
         {
             (ElementType type, SymbolicShape? shape) = _inferred[value];
-            _buffers[value] = arena.View(type, shape!.ToShape(), offset, value.Layout);
+            _buffers[value] = _arena.View(type, shape!.ToShape(), offset, value.Layout);
         }
         foreach (Value input in inputs) InputBuffers[input.Name] = _buffers[input];
     }
@@ -142,10 +186,11 @@ internal sealed class PlanCompiler : IInferenceSource
 
     /// <summary>A node that a plan need not run, since its output lies where its input lies.</summary>
     private bool IsAlias(Node node) => node.Operator is IViewOperator && IsStatic(node.Outputs[0]) && node.Input(0) is { } input
-        && IsStatic(input) && !_known.ContainsKey(input) && !_variablesBound.ContainsKey(input) && input.Layout == node.Outputs[0].Layout;
+        && IsStatic(input) && TensorOf(input) is null && !_variablesBound.ContainsKey(input) && input.Layout == node.Outputs[0].Layout;
 
     private Step CreateStep(Node node)
     {
+        if (node.Subgraphs().Any()) return new ControlStep(node, _interpreter, this, _dynamic);
         if (node.Outputs.Any(_dynamicValues.Contains)) return new DynamicStep(node, _interpreter, FindAtRun, _dynamic);
         var inputs = node.Inputs.Select(input => input is null ? null : FindAtRun(input)
             ?? throw new InvalidOperationException($"Bug in the plan compiler: {node} reads {input}, which has no place")).ToArray();
@@ -172,9 +217,6 @@ internal sealed class PlanCompiler : IInferenceSource
         }
         return [.. computed];
     }
-
-    private Tensor? FindAtRun(Value value) => _known.GetValueOrDefault(value) ?? _variablesBound.GetValueOrDefault(value)
-        ?? _buffers.GetValueOrDefault(value) ?? _dynamic.GetValueOrDefault(value);
 
     private Dictionary<string, Func<Tensor>> Readers(Value[] outputs)
     {

@@ -38,8 +38,6 @@ internal sealed class StaticStep(EvaluationContext context, IKernel? kernel) : S
 /// <summary>A node whose output shapes follow from its inputs' contents: inferred and allocated at each run.</summary>
 internal sealed class DynamicStep(Node node, Interpreter interpreter, Func<Value, Tensor?> find, Dictionary<Value, Tensor> results) : Step
 {
-    private readonly Scope _scope = new(interpreter, find);
-
     public override Node Node => node;
 
     public override string Kernel => "interpreter";
@@ -48,13 +46,30 @@ internal sealed class DynamicStep(Node node, Interpreter interpreter, Func<Value
 
     public override void Run()
     {
-        Tensor[] outputs = interpreter.RunNode(node, find, _scope);
+        Tensor[] outputs = interpreter.RunNode(node, find);
         for (int i = 0; i < outputs.Length; i++) results[node.Outputs[i]] = outputs[i];
     }
+}
 
-    /// <summary>Runs bodies of control flow in the interpreter, with the plan's values around them.</summary>
-    private sealed class Scope(Interpreter interpreter, Func<Value, Tensor?> find) : IScope
+/// <summary>A node that runs bodies of its own. Outputs whose shape is known have a place, as those of other nodes.</summary>
+internal sealed class ControlStep(Node node, Interpreter interpreter, PlanCompiler plan, Dictionary<Value, Tensor> results) : Step
+{
+    private readonly BodyScope _scope = new(plan);
+
+    public override Node Node => node;
+
+    public override string Kernel => "control flow";
+
+    public override string OutputShape => plan.PlaceOf(node.Outputs[0])?.Shape.ToString() ?? "";
+
+    public override void Run()
     {
-        public Tensor[] Run(Graph body, IReadOnlyList<Tensor> inputs) => interpreter.RunBody(body, inputs, find);
+        _scope.Begin();
+        Tensor[] outputs = interpreter.RunNode(node, plan.FindAtRun, _scope);
+        for (int i = 0; i < outputs.Length; i++)
+        {
+            if (plan.PlaceOf(node.Outputs[i]) is { } place) outputs[i].CopyTo(place);
+            else results[node.Outputs[i]] = plan.Detach(outputs[i]);
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Fewbit.Graphs.Execution;
 using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Operators;
@@ -22,7 +23,7 @@ public sealed unsafe class EvaluationContext
     /// <summary>Number of outputs.</summary>
     public int OutputCount => _outputs.Length;
 
-    /// <summary>Runs a graph around which this node lies (bodies of If, Loop, Scan); null where the engine runs no control flow.</summary>
+    /// <summary>What runs the bodies of the node (If, Loop, Scan); null where an engine gives the node to itself.</summary>
     internal IScope? Scope { get; init; }
 
     /// <summary>An input that is there.</summary>
@@ -45,6 +46,15 @@ public sealed unsafe class EvaluationContext
 
     /// <summary>At least <paramref name="byteCount"/> bytes, aligned to 64, not zeroed, valid until this node is done. One call a node.</summary>
     public void* Scratch(long byteCount) => _scratch.Get(byteCount);
+
+    /// <summary>Runs a body of this node.</summary>
+    internal Tensor[] RunBody(Graph body, IReadOnlyList<Tensor> inputs) => Surroundings.Run(body, inputs);
+
+    /// <summary>Counts one iteration of this node against the limits of the run.</summary>
+    /// <exception cref="InvalidDataException">A limit is passed.</exception>
+    internal void CountIteration() => Surroundings.Budget.CountIteration(Node);
+
+    private IScope Surroundings => Scope ?? throw new InvalidOperationException($"Bug in {Node}: it was run where no body can run");
 
     internal void Bind(int input, Tensor? tensor) => _inputs[input] = tensor;
 
@@ -80,8 +90,10 @@ internal sealed unsafe class ScratchSpace
     }
 }
 
-/// <summary>Runs the body of a control-flow node.</summary>
+/// <summary>Runs the bodies of control-flow nodes, with the values around them.</summary>
 internal interface IScope
 {
+    RunBudget Budget { get; }
+
     Tensor[] Run(Graph body, IReadOnlyList<Tensor> inputs);
 }

@@ -1,3 +1,4 @@
+using Fewbit.Graphs.Operators.Control;
 using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Operators;
@@ -47,6 +48,13 @@ public sealed class InferenceContext
     /// <summary>States the elements of a one-dimensional (or scalar) integer output as lengths, for shape arithmetic on symbols.</summary>
     public void SetOutputDims(int index, Dim[] dims) => _source.SetDims(Node.Outputs[index], dims);
 
+    /// <summary>What follows for the outputs of a body from what is known of its inputs and of the values around it; null where the engine at hand does not infer bodies.</summary>
+    internal ValueFacts[]? InferBody(Graph body, ReadOnlySpan<ValueFacts> inputs)
+    {
+        if (!_source.InferBody(body, inputs)) return null;
+        return [.. body.Outputs.Select(output => new ValueFacts(_source.TypeOf(output), _source.ShapeOf(output)))];
+    }
+
     private Value Present(int index) => Node.Input(index) ?? throw Node.Fail($"has no input {index}");
 }
 
@@ -64,4 +72,7 @@ internal interface IInferenceSource
     void SetOutput(Value value, ElementType type, SymbolicShape? shape);
 
     void SetDims(Value value, Dim[] dims);
+
+    /// <summary>Infers the nodes of a body; false where this source has no use for that.</summary>
+    bool InferBody(Graph body, ReadOnlySpan<ValueFacts> inputs);
 }

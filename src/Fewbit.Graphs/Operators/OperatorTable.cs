@@ -1,3 +1,4 @@
+using Fewbit.Graphs.Operators.Control;
 using Fewbit.Graphs.Operators.Elementwise;
 using Fewbit.Graphs.Operators.Movement;
 using Fewbit.Graphs.Operators.Reductions;
@@ -24,6 +25,7 @@ internal static class OperatorTable
     private static OperatorRegistry Build()
     {
         var registry = new OperatorRegistry();
+        ControlOperators.Register(registry);
         ElementwiseOperators.Register(registry);
         ConvolutionOperators.Register(registry);
         MatrixOperators.Register(registry);
