@@ -80,14 +80,6 @@ public class UpgradeTests
     }
 
     [Fact]
-    public void Load_ResizeWithoutEquivalent_NamesNodeAndMode()
-    {
-        ModelProto model = Create("Resize", 11, [1, 2, 3, 4], [Text("coordinate_transformation_mode", "tf_half_pixel_for_nn")], [Empty("roi"), Tensor("scales", [4], 1, 1, 2.5f, 2)]);
-        string message = Assert.Throws<InvalidDataException>(() => OnnxFile.Load(model.ToByteArray())).Message;
-        Assert.Contains("Resize 'node': has coordinate_transformation_mode tf_half_pixel_for_nn with nearest_mode round_prefer_floor", message, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public void Load_BatchedScan_BecomesScanOverTheBatch()
     {
         var body = new GraphProto

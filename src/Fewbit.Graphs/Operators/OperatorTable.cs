@@ -37,6 +37,10 @@ internal static class OperatorTable
         UnaryOperators.Register(registry);
         MovementOperators.Register(registry);
         ReductionOperators.Register(registry);
+        LossOperators.Register(registry);
+        SignalOperators.Register(registry);
+        DetectionOperators.Register(registry);
+        TextOperators.Register(registry);
         LearningOperators.Register(registry);
         Quantized.QuantizedOperators.Register(registry);
         return registry;

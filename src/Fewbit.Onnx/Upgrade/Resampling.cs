@@ -36,16 +36,15 @@ internal static class Resampling
         node.Replace("Resize", [x, null, scales], Asymmetric(node.Node, "ceil"));
     }
 
-    /// <summary>Resize 11: left-out inputs were empty tensors, and one mode is gone.</summary>
+    /// <summary>Resize 11: left-out inputs were empty tensors, and one mode is another.</summary>
     public static void Resize11(NodeRewriter node)
     {
         Node resize = node.Node;
         string mode = resize.String("coordinate_transformation_mode", "half_pixel");
         if (mode != "tf_crop_and_resize" && resize.Input(1) is not null) resize.SetInput(1, null);
         if (resize.Input(3) is not null && resize.Input(2) is { IsConstant: true, Constant.ElementCount: 0 }) resize.SetInput(2, null);
-        if (mode != "tf_half_pixel_for_nn") return;
-        string rounding = resize.String("nearest_mode", "round_prefer_floor");
-        resize.Expect(rounding == "floor", $"has coordinate_transformation_mode tf_half_pixel_for_nn with nearest_mode {rounding}, which has no equivalent in opset {OpsetUpgrade.Target}; expected nearest_mode floor");
+        // Later opsets lack the mode. Only with this rounding do they have an equivalent; otherwise the engine still runs the mode itself.
+        if (mode != "tf_half_pixel_for_nn" || resize.String("nearest_mode", "round_prefer_floor") != "floor") return;
         // floor(p + 0.5) is p rounded, halves up.
         node.Set("coordinate_transformation_mode", "half_pixel");
         node.Set("nearest_mode", "round_prefer_ceil");

@@ -7,5 +7,7 @@ internal static class AttentionOperators
     {
         registry.Add("Attention", Attention.Parse);
         registry.Add("RotaryEmbedding", RotaryEmbedding.Parse);
+        registry.Add("LinearAttention", LinearAttention.Parse);
+        registry.Add("TensorScatter", TensorScatter.Parse);
     }
 }

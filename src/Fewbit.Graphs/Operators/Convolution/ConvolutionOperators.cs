@@ -7,6 +7,9 @@ internal static class ConvolutionOperators
     {
         registry.Add("Conv", Conv.Parse);
         registry.Add("ConvTranspose", ConvTranspose.Parse);
+        registry.Add("DeformConv", DeformConv.Parse);
+        registry.Add("Col2Im", Col2Im.Parse);
+        registry.Add("CausalConvWithState", CausalConvWithState.Parse);
         registry.Add("ColumnConvTranspose", ColumnConvTranspose.Parse, OperatorTable.FewbitDomain);
         registry.Add("FusedConv", Conv.ParseFused, OperatorTable.FewbitDomain);
         registry.Add("ConvBackwardData", ConvBackwardData.Parse, OperatorTable.FewbitDomain);

@@ -56,6 +56,12 @@ internal sealed record WindowAttributes(long[]? Strides, long[]? Dilations, long
     public void Check(Node node, int spatialRank)
     {
         node.Expect(spatialRank is >= 1 and <= MaxSpatialRank, $"has {spatialRank} spatial dimensions, expected 1 to {MaxSpatialRank}");
+        CheckLists(node, spatialRank);
+    }
+
+    /// <summary>As <see cref="Check"/>, for operators that take any number of spatial dimensions.</summary>
+    public void CheckLists(Node node, int spatialRank)
+    {
         CheckList(node, "strides", Strides, spatialRank, 1);
         CheckList(node, "dilations", Dilations, spatialRank, 1);
         CheckList(node, "pads", Pads, 2 * spatialRank, 0);

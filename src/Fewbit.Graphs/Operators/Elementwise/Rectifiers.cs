@@ -38,6 +38,23 @@ internal readonly record struct ThresholdedReluFunction(float Alpha) : IUnaryFun
     public Value? Gradient(Value x, Value y, Value gradient) => x.Apply("Greater", x.Scalar(Alpha)).Apply("Where", gradient, gradient.Scalar(0));
 }
 
+/// <summary>Moved towards 0 by bias where |x| is above the threshold, else 0.</summary>
+internal readonly record struct ShrinkFunction(float Bias, float Threshold) : IUnaryFunction
+{
+    public T Apply<T>(T x) where T : IBinaryFloatingPointIeee754<T> =>
+        x < -T.CreateTruncating(Threshold) ? x + T.CreateTruncating(Bias) : x > T.CreateTruncating(Threshold) ? x - T.CreateTruncating(Bias) : T.Zero;
+
+    public void Apply(ReadOnlySpan<float> x, Span<float> y) => Loops.Scalar(this, x, y);
+
+    public bool ApplyInteger<T>(ReadOnlySpan<T> x, Span<T> y) where T : unmanaged, INumber<T>
+    {
+        for (int i = 0; i < y.Length; i++) y[i] = T.CreateTruncating(Apply(double.CreateChecked(x[i])));
+        return true;
+    }
+
+    public Value? Gradient(Value x, Value y, Value gradient) => x.Apply("Abs").Apply("Greater", x.Scalar(Threshold)).Apply("Where", gradient, gradient.Scalar(0));
+}
+
 /// <summary>min(max(alpha · x + beta, 0), 1).</summary>
 internal readonly record struct HardSigmoidFunction(float Alpha, float Beta) : IUnaryFunction, IVectorFunction
 {

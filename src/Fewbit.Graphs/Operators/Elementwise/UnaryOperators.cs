@@ -41,6 +41,7 @@ internal static class UnaryOperators
         registry.Add("Relu", _ => new Unary<ReluFunction>(new()));
         registry.Add("LeakyRelu", node => new Unary<LeakyReluFunction>(new(node.Float("alpha", 0.01f))));
         registry.Add("ThresholdedRelu", node => new Unary<ThresholdedReluFunction>(new(node.Float("alpha", 1))));
+        registry.Add("Shrink", node => new Unary<ShrinkFunction>(new(node.Float("bias", 0), node.Float("lambd", 0.5f))));
         registry.Add("HardSigmoid", node => new Unary<HardSigmoidFunction>(new(node.Float("alpha", 0.2f), node.Float("beta", 0.5f))));
         registry.Add("HardSwish", _ => new Unary<HardSwishFunction>(new()));
         registry.Add("Elu", node => new Unary<EluFunction>(new(node.Float("alpha", 1))));
@@ -56,7 +57,7 @@ internal static class UnaryOperators
         registry.Add("Clip", _ => new Clip());
         registry.Add("IsNaN", _ => new IsNotANumber());
         registry.Add("IsInf", IsInfinite.Parse);
-        registry.Add("Dropout", _ => new Dropout());
+        registry.Add("Dropout", Dropout.Parse);
     }
 
     private static void RegisterGradients(OperatorRegistry registry)

@@ -11,6 +11,7 @@ internal static class PoolingOperators
         registry.Add("GlobalAveragePool", _ => new GlobalPool(IsMaximum: false));
         registry.Add("GlobalMaxPool", _ => new GlobalPool(IsMaximum: true));
         registry.Add("GlobalLpPool", LpPool.ParseGlobal);
+        registry.Add("MaxUnpool", MaxUnpool.Parse);
         registry.Add("MaxPoolScatter", node => MaxPoolRoute.Parse(node, scatters: true), OperatorTable.FewbitDomain);
         registry.Add("MaxPoolGather", node => MaxPoolRoute.Parse(node, scatters: false), OperatorTable.FewbitDomain);
         registry.Add("AveragePoolSpread", AveragePoolSpread.Parse, OperatorTable.FewbitDomain);

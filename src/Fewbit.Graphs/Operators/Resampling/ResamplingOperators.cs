@@ -8,6 +8,7 @@ internal static class ResamplingOperators
         registry.Add("Resize", Resize.Parse);
         registry.Add("Upsample", Resize.ParseUpsample);
         registry.Add("GridSample", GridSample.Parse);
+        registry.Add("AffineGrid", AffineGrid.Parse);
         registry.Add("ResizeAdjoint", ResizeAdjoint.Parse, OperatorTable.FewbitDomain);
     }
 }
