@@ -79,8 +79,10 @@ internal static unsafe class ConvolutionComparison
         double winograd = double.PositiveInfinity, chosen = double.PositiveInfinity, blocked = double.PositiveInfinity, int8 = double.PositiveInfinity, theirsAlone = double.PositiveInfinity, theirsSummed = double.PositiveInfinity;
         for (int round = 0; round < Rounds; round++)
         {
+            Settle(threads);
             theirsAlone = Math.Min(theirsAlone, alone.Time(inputs, 1, repeats).Min.TotalSeconds);
             theirsSummed = Math.Min(theirsSummed, summed.Time(inputs, 1, repeats).Min.TotalSeconds);
+            Settle(threads);
             chosen = Math.Min(chosen, Shortest(repeats, routes.Chosen));
             if (routes.IsBlocked) blocked = Math.Min(blocked, Shortest(repeats, routes.Blocked));
             if (shape.Batch == 1) int8 = Math.Min(int8, Shortest(repeats, routes.Int8));
@@ -89,6 +91,12 @@ internal static unsafe class ConvolutionComparison
         double theirs = (theirsSummed - theirsAlone) / MoreCopies;
         string Rate(double seconds) => double.IsInfinity(seconds) ? "" : $"{2e-9 * work / seconds:F0}";
         return $"| {name} | {Rate(chosen)} | {Rate(blocked)} | {Rate(winograd)} | {Rate(int8)} | {Rate(theirsAlone)} | {Rate(theirs)} | {chosen / theirsAlone:F2} | {(double.IsInfinity(blocked) ? "" : $"{blocked / theirs:F2}")} |";
+    }
+
+    /// <summary>The threads of one side wait awake for some milliseconds, on the core that the other side needs.</summary>
+    private static void Settle(int threads)
+    {
+        if (threads > 1) Thread.Sleep(30);
     }
 
     private static double Shortest(int repeats, Action run)

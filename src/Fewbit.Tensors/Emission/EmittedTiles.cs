@@ -78,7 +78,7 @@ internal static unsafe class EmittedTiles
         c.add(r8, sizeof(long));
         c.cmp(r8, Field(nameof(TileTask.SegmentsEnd)));
         c.jb(segment);
-        WriteActivation(c, blocks * pixels);
+        EmittedActivation.Write(c, blocks * pixels, OffsetOf(nameof(TileTask.End)));
         WriteStore(c, blocks, pixels);
         if (OperatingSystem.IsWindows())
         {
@@ -129,36 +129,6 @@ internal static unsafe class EmittedTiles
             for (int b = 0; b < blocks; b++) c.vfmadd231ps(Sum(b * pixels + i), Sum(sums + b), operand);
         }
     }
-
-    private static void WriteActivation(Assembler c, int sums)
-    {
-        Label leaky = c.CreateLabel(), done = c.CreateLabel();
-        c.mov(rax, Field(nameof(TileTask.Kind)));
-        c.test(rax, rax);
-        c.je(done);
-        c.cmp(rax, (int)ActivationKind.LeakyRelu);
-        c.vbroadcastss(zmm30, __dword_ptr[rdi + OffsetOf(nameof(TileTask.Low))]);
-        c.je(leaky);
-        c.vbroadcastss(zmm31, __dword_ptr[rdi + OffsetOf(nameof(TileTask.High))]);
-        for (int i = 0; i < sums; i++)
-        {
-            // The second operand is returned where one is NaN.
-            c.vmaxps(Sum(i), zmm30, Sum(i));
-            c.vminps(Sum(i), zmm31, Sum(i));
-        }
-        c.jmp(done);
-        c.Label(ref leaky);
-        c.vpxord(zmm31, zmm31, zmm31);
-        for (int i = 0; i < sums; i++)
-        {
-            c.vcmpps(k1, Sum(i), zmm31, LessThanQuiet);
-            c.vmulps(Sum(i).k1, Sum(i), zmm30);
-        }
-        c.Label(ref done);
-        c.nop();
-    }
-
-    private const byte LessThanQuiet = 17;
 
     private static void WriteStore(Assembler c, int blocks, int pixels)
     {

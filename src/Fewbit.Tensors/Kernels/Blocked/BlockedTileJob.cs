@@ -56,8 +56,6 @@ internal readonly unsafe struct BlockedTileJob : IJob
             OffsetsEnd = offsets + offsetInts,
             Zeros = zeros,
             BlockBytes = (long)_pixels * TileSum.Block * sizeof(float),
-            Low = _epilogue.Activation.Low,
-            High = _epilogue.Activation.Kind == ActivationKind.Relu ? float.PositiveInfinity : _epilogue.Activation.High,
         };
         for (int first = 0; first < panel.Segments; first += segmentsPerRange)
         {
@@ -66,7 +64,7 @@ internal readonly unsafe struct BlockedTileJob : IJob
             task.SegmentsEnd = segments + end;
             task.Weights = _packed + panel.Weights + (long)first * segmentFloats;
             task.Bias = first == 0 && _epilogue.Bias != null ? _epilogue.Bias + panel.FirstBlock * TileSum.Block : zeros;
-            task.Kind = end == panel.Segments ? (long)_epilogue.Activation.Kind : (long)ActivationKind.None;
+            task.End = new(end == panel.Segments ? _epilogue.Activation : Activation.None);
             float* start = first == 0 ? _epilogue.Residual : _y;
             for (int tile = 0; tile < tiles; tile++)
             {

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Fewbit.Tensors.Emission;
@@ -35,10 +36,26 @@ internal unsafe struct TileTask
     /// <summary>What is added at the start, addressed as <see cref="Y"/>: the residual, or the sums so far. Null: nothing.</summary>
     public float* Start;
 
-    public float Low, High;
+    public TileEnd End;
+}
 
-    /// <summary>An <see cref="ActivationKind"/>; Relu is a Clip with infinite High.</summary>
-    public long Kind;
+/// <summary>The activation of a tile, as emitted kernels read it.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly struct TileEnd(Activation activation)
+{
+    /// <summary>An <see cref="ActivationKind"/>; Relu is a Clip from 0 to infinity.</summary>
+    private readonly long _kind = (long)activation.Kind;
+
+    private readonly float _low = activation.Low, _high = activation.Kind == ActivationKind.Relu ? float.PositiveInfinity : activation.High;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector512<float> Apply(Vector512<float> x) => (ActivationKind)_kind switch
+    {
+        ActivationKind.None => x,
+        ActivationKind.LeakyRelu => Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512<float>.Zero), x * _low, x),
+        // The second operand is returned where one is NaN.
+        _ => Avx512F.Min(Vector512.Create(_high), Avx512F.Max(Vector512.Create(_low), x)),
+    };
 }
 
 /// <summary>Computes a tile: emitted where that is allowed, else managed.</summary>
@@ -110,15 +127,6 @@ internal static unsafe class TileKernel
     internal static void Store(TileTask* task, long at, Vector512<float> sum)
     {
         if (task->Start != null) sum += Vector512.Load(task->Start + at);
-        Activate(sum, (ActivationKind)task->Kind, task->Low, task->High).Store(task->Y + at);
+        task->End.Apply(sum).Store(task->Y + at);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Activate(Vector512<float> x, ActivationKind kind, float low, float high) => kind switch
-    {
-        ActivationKind.None => x,
-        ActivationKind.LeakyRelu => Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512<float>.Zero), x * low, x),
-        // The second operand is returned where one is NaN.
-        _ => Avx512F.Min(Vector512.Create(high), Avx512F.Max(Vector512.Create(low), x)),
-    };
 }
