@@ -8,6 +8,7 @@ var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
     ["convolutions"] = () => ConvolutionComparison.Run(args.Length > 1 ? int.Parse(args[1]) : 1, args.Length > 2 ? args[2] : "", Console.Out),
     ["int8-routes"] = () => Int8Routes.Run(Console.Out),
     ["int8-results"] = Int8Results.Run,
+    ["gemm-results"] = () => GemmResults.Run(args[1..]),
     ["speed-results"] = SpeedResults.Run,
     ["reconstruction-step"] = ReconstructionStep.Run,
 };

@@ -33,7 +33,10 @@ internal static class Machine
         for (int i = 0; i < 40 || Stopwatch.GetElapsedTime(start).TotalSeconds < 1.5; i++) run();
     }
 
-    public static string Description
+    public static string Description =>
+        $"{Processor}; kernels: {KernelPaths.Active}; ONNX Runtime {Runtime.Version}; .NET {Environment.Version}";
+
+    public static string Processor
     {
         get
         {
@@ -45,7 +48,7 @@ internal static class Machine
                 ("26", _) => " (Zen 5)",
                 _ => "",
             };
-            return $"{Fact("model name")}, family {Fact("cpu family")}, model {Fact("model\t")}{zen}, {Environment.ProcessorCount} cores; kernels: {KernelPaths.Active}; ONNX Runtime {Runtime.Version}; .NET {Environment.Version}";
+            return $"{Fact("model name")}, family {Fact("cpu family")}, model {Fact("model\t")}{zen}, {Environment.ProcessorCount} cores";
         }
     }
 

@@ -56,7 +56,7 @@ internal readonly record struct Activation(ActivationKind Kind, float Low = 0, f
 }
 
 /// <summary>What follows a matrix product, in this order: + row bias, + column bias, + residual, activation. Null pointers are left out.</summary>
-/// <remarks>A convolution's bias is its row bias (a row is an output channel). The residual has the shape and the row stride of the result, and may be the result itself.</remarks>
+/// <remarks>A convolution's bias is its row bias (a row is an output channel). The residual has the shape and the row stride of the result. In a matrix product it may be the result itself; it may not overlap it otherwise.</remarks>
 internal unsafe struct Epilogue
 {
     public float* RowBias;

@@ -56,16 +56,19 @@ internal static unsafe class Gemm
     public static long ScratchBytes(in GemmProblem problem)
     {
         FloatKernel kernel = FloatKernel.Active;
-        if (IsPlain(problem, kernel) || Gemv.Fits(problem)) return 0;
-        int block = Math.Max(1, PackedMatrix.BlockLengthOf(problem.K));
-        long left = problem.PackedA.Data != null ? 0 : (long)PackedMatrix.PanelCount(problem.M, kernel.Rows) * kernel.Rows * block;
-        long right = problem.PackedB.Data != null ? 0 : (long)PackedMatrix.PanelCount(problem.N, kernel.Columns) * kernel.Columns * block;
-        return (RoundUp(left) + right) * sizeof(float);
+        return IsPlain(problem, kernel) || Gemv.Fits(problem) ? 0 : new Scratch(problem, kernel).Bytes;
+    }
+
+    /// <summary>Scratch for products of these lengths, whether or not the right operand comes packed.</summary>
+    public static long ScratchBytes(int m, int n, int k)
+    {
+        FloatKernel kernel = FloatKernel.Active;
+        return Math.Max(new Scratch(kernel, m, n, k, true, true).Bytes, new Scratch(kernel, m, n, k, true, false).Bytes);
     }
 
     /// <summary>Computes the product on all threads.</summary>
     /// <param name="problem">The operands.</param>
-    /// <param name="scratch"><see cref="ScratchBytes"/> bytes; may be null when that is 0.</param>
+    /// <param name="scratch"><see cref="ScratchBytes(in GemmProblem)"/> bytes; may be null when that is 0.</param>
     public static void Run(in GemmProblem problem, void* scratch)
     {
         if (problem.M == 0 || problem.N == 0) return;
@@ -125,34 +128,22 @@ internal static unsafe class Gemm
         bool packA = problem.PackedA.Data == null, packB = problem.PackedB.Data == null;
         if ((!packA && problem.PackedA.Path != kernel.Path) || (!packB && problem.PackedB.Path != kernel.Path))
             throw new InvalidOperationException($"Bug in the caller: a matrix was packed for another kernel path than '{kernel.Path}'");
+        var plan = new Scratch(problem, kernel);
         int blocks = PackedMatrix.BlocksOf(problem.K), length = PackedMatrix.BlockLengthOf(problem.K);
-        float* rightScratch = scratch + (packA ? RoundUp((long)PackedMatrix.PanelCount(problem.M, kernel.Rows) * kernel.Rows * Math.Max(1, length)) : 0);
-        if (!packA && !packB)
+        float* rightScratch = scratch + plan.LeftFloats;
+        for (int block = 0; block < blocks; block += plan.Blocks)
         {
-            var whole = new TileJob(problem, kernel, problem.PackedA, problem.PackedB, 0, blocks, blocks);
-            Workers.Run(whole.Chunks, ref whole);
-            return;
-        }
-        for (int block = 0; block < blocks; block++)
-        {
-            int start = Math.Min(block * length, problem.K), size = Math.Min(length, problem.K - start);
-            var a = packA ? PackBlock(PackedMatrix.Side.Left, kernel, problem.A, problem.StrideA, problem.TransposeA, problem.M, start, size, scratch) : problem.PackedA;
-            var b = packB ? PackBlock(PackedMatrix.Side.Right, kernel, problem.B, problem.StrideB, problem.TransposeB, problem.N, start, size, rightScratch) : problem.PackedB;
-            var job = new TileJob(problem, kernel, a, b, block, block + 1, blocks);
+            int start = Math.Min(block * length, problem.K), size = Math.Min(plan.Blocks * length, problem.K - start);
+            PackedMatrix a = packA ? PackedMatrix.PartOver(PackedMatrix.Side.Left, problem.M, size, length, scratch, kernel) : problem.PackedA;
+            PackedMatrix b = packB ? PackedMatrix.PartOver(PackedMatrix.Side.Right, problem.N, size, length, rightScratch, kernel) : problem.PackedB;
+            var pack = new PackPair(
+                packA ? PackJob.Of(PackedMatrix.Side.Left, a, problem.A, problem.StrideA, problem.TransposeA, start) : default,
+                packB ? PackJob.Of(PackedMatrix.Side.Right, b, problem.B, problem.StrideB, problem.TransposeB, start) : default);
+            Workers.Run(pack.Chunks, ref pack);
+            var job = new TileJob(problem, kernel, a, b, block, Math.Min(block + plan.Blocks, blocks), blocks);
             Workers.Run(job.Chunks, ref job);
         }
     }
-
-    private static PackedMatrix PackBlock(PackedMatrix.Side side, FloatKernel kernel, float* source, int stride, bool transposed, int outer, int start, int size, float* to)
-    {
-        bool contiguous = PackedMatrix.InnerIsContiguous(side, transposed);
-        PackedMatrix packed = PackedMatrix.Over(side, outer, size, to, kernel);
-        var job = new PackJob(packed, source + (contiguous ? start : (long)start * stride), stride, contiguous, 0, 1);
-        Workers.Run(job.Chunks, ref job);
-        return packed;
-    }
-
-    private static long RoundUp(long floats) => (floats + 15) / 16 * 16;
 
     private static GemmProblem Step(in GemmProblem problem, int i, long stepA, long stepB, long stepC)
     {
@@ -172,53 +163,34 @@ internal static unsafe class Gemm
             Gemm.Run(one, ThreadScratch.Get(ScratchBytes(one)));
         }
     }
-}
 
-/// <summary>Multiplies packed panels; a chunk is a rectangle of C. Operands packed for one block only hold it as their block 0.</summary>
-internal readonly unsafe struct TileJob : IJob
-{
-    private const int MaxRowPanels = 12;
-    private const long ChunkWork = 1 << 20; // multiply-adds: tens of microseconds
-
-    private readonly GemmProblem _problem;
-    private readonly FloatKernel _kernel;
-    private readonly PackedMatrix _a, _b;
-    private readonly int _firstBlock, _endBlock, _blocks, _rowPanels, _columnPanels;
-
-    public TileJob(in GemmProblem problem, FloatKernel kernel, PackedMatrix a, PackedMatrix b, int firstBlock, int endBlock, int blocks)
+    /// <summary>What is packed at a time: as many blocks of the inner dimension as pass through the last-level cache.</summary>
+    private readonly struct Scratch
     {
-        (_problem, _kernel, _a, _b, _firstBlock, _endBlock, _blocks) = (problem, kernel, a, b, firstBlock, endBlock, blocks);
-        _rowPanels = Math.Min(a.PanelTotal, MaxRowPanels);
-        long panelWork = (long)_rowPanels * kernel.Rows * kernel.Columns * Math.Max(1, PackedMatrix.BlockLengthOf(problem.K)) * (endBlock - firstBlock);
-        _columnPanels = (int)Math.Clamp((ChunkWork + panelWork - 1) / panelWork, 1, b.PanelTotal);
-    }
+        private const long MaxFloats = 1 << 21;
 
-    private int ColumnChunks => (_b.PanelTotal + _columnPanels - 1) / _columnPanels;
-
-    public int Chunks => (_a.PanelTotal + _rowPanels - 1) / _rowPanels * ColumnChunks;
-
-    public void Run(int chunk)
-    {
-        int firstRow = chunk / ColumnChunks * _rowPanels, endRow = Math.Min(firstRow + _rowPanels, _a.PanelTotal);
-        int firstColumn = chunk % ColumnChunks * _columnPanels, endColumn = Math.Min(firstColumn + _columnPanels, _b.PanelTotal);
-        var store = new TileStore(_problem.C, _problem.StrideC, _problem.Alpha, _problem.Beta, _problem.Epilogue);
-        int* offsets = _kernel.PanelOffsets;
-        float* tile = stackalloc float[_kernel.Rows * _kernel.Columns + 16];
-        tile = (float*)(((nint)tile + 63) & ~63);
-        for (int block = _firstBlock; block < _endBlock; block++)
+        public Scratch(in GemmProblem problem, FloatKernel kernel)
+            : this(kernel, problem.M, problem.N, problem.K, problem.PackedA.Data == null, problem.PackedB.Data == null)
         {
-            int blockA = _a.Inner == _problem.K ? block : 0, blockB = _b.Inner == _problem.K ? block : 0;
-            int length = _a.BlockSize(blockA);
-            for (int column = firstColumn; column < endColumn; column++)
-            {
-                float* right = _b.PanelAt(blockB, column);
-                for (int row = firstRow; row < endRow; row++)
-                {
-                    int rows = Math.Min(_kernel.Rows, _problem.M - row * _kernel.Rows), columns = Math.Min(_kernel.Columns, _problem.N - column * _kernel.Columns);
-                    _kernel.Body(length, _a.PanelAt(blockA, row), right, offsets, tile, rows, columns, false);
-                    store.Write(tile, _kernel.Columns, row * _kernel.Rows, column * _kernel.Columns, rows, columns, block == 0, block == _blocks - 1);
-                }
-            }
         }
+
+        public Scratch(FloatKernel kernel, int m, int n, int k, bool packsLeft, bool packsRight)
+        {
+            long left = packsLeft ? (long)PackedMatrix.PanelCount(m, kernel.Rows) * kernel.Rows : 0;
+            long right = packsRight ? (long)PackedMatrix.PanelCount(n, kernel.Columns) * kernel.Columns : 0;
+            int length = Math.Max(1, PackedMatrix.BlockLengthOf(k)), blocks = PackedMatrix.BlocksOf(k);
+            Blocks = left + right == 0 ? blocks : (int)Math.Clamp(MaxFloats / ((left + right) * length), 1, blocks);
+            long inner = Math.Min((long)Blocks * length, Math.Max(1, k));
+            LeftFloats = (left * inner + 15) / 16 * 16;
+            Bytes = (LeftFloats + right * inner) * sizeof(float);
+        }
+
+        /// <summary>Blocks packed at a time; all of them where nothing is packed.</summary>
+        public int Blocks { get; }
+
+        /// <summary>Where the right operand starts.</summary>
+        public long LeftFloats { get; }
+
+        public long Bytes { get; }
     }
 }

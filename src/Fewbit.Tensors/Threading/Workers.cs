@@ -78,6 +78,8 @@ internal static unsafe class Workers
         t_isInside = true;
         Drain();
         t_isInside = false;
+        // The other threads are at their last chunk: yielding now would hand this core to another process for a whole time slice.
+        for (int spin = 0; spin < SpinsBeforeSleep && Volatile.Read(ref s_pending) != 0; spin++) Thread.SpinWait(10);
         var wait = new SpinWait();
         while (Volatile.Read(ref s_pending) != 0) wait.SpinOnce(sleep1Threshold: -1);
         if (s_failure is { } failure) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);

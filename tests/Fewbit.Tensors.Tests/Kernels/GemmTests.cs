@@ -13,6 +13,8 @@ public sealed unsafe class GemmTests
     [InlineData(1, 1, 1)]
     [InlineData(1, 37, 129)]
     [InlineData(37, 1, 129)]
+    [InlineData(1, 2100, 67)]
+    [InlineData(2100, 1, 67)]
     [InlineData(2, 3, 5)]
     [InlineData(12, 32, 384)]
     [InlineData(13, 33, 385)]
@@ -71,6 +73,48 @@ public sealed unsafe class GemmTests
             Gemm.Run(problem, scratch.Pointer);
             Assert.True(Numbers.RelativeError(actual.Span, expected.Span) < Tolerance, $"{path}, packed {which}");
         }
+    });
+
+    [Theory]
+    [InlineData(20, 70, 100)]
+    [InlineData(30, 65, 900)]
+    public void Run_ResidualIsTheResult_AddsWhatItHeld(int m, int n, int k) => Paths.Each(path =>
+    {
+        using var a = Numbers.Floats(m * k, 1);
+        using var b = Numbers.Floats(k * n, 2);
+        using var residual = Numbers.Floats(m * n, 3);
+        using var actual = Numbers.Floats(m * n, 3);
+        using var expected = new NativeBuffer<float>(m * n);
+        GemmProblem problem = GemmProblem.Dense(m, n, k, a.Pointer, b.Pointer, actual.Pointer);
+        problem.Epilogue = new Epilogue { Residual = actual.Pointer, Activation = Activation.Relu };
+        using var scratch = new NativeBuffer<byte>(Gemm.ScratchBytes(problem));
+        Gemm.Run(problem, scratch.Pointer);
+        problem.C = expected.Pointer;
+        problem.Epilogue.Residual = residual.Pointer;
+        Gemm.Reference(problem);
+        Assert.True(Numbers.RelativeError(actual.Span, expected.Span) < Tolerance, $"{path}");
+    });
+
+    [Fact]
+    public void Run_OperandsLargerThanWhatIsPackedAtATime_GivesTheBytesOfPackedOperands() => Paths.Each(path =>
+    {
+        if (path == KernelPath.Scalar) return; // packs nothing
+        const int m = 200, n = 3000, k = 1000;
+        using var a = Numbers.Floats(m * k, 1);
+        using var b = Numbers.Floats(k * n, 2);
+        using var actual = new NativeBuffer<float>(m * n);
+        using var expected = new NativeBuffer<float>(m * n);
+        GemmProblem problem = GemmProblem.Dense(m, n, k, a.Pointer, b.Pointer, actual.Pointer);
+        using var scratch = new NativeBuffer<byte>(Gemm.ScratchBytes(problem));
+        Assert.True(Gemm.ScratchBytes(problem) < (long)k * n * sizeof(float), "all blocks were packed at once: take a larger product");
+        Gemm.Run(problem, scratch.Pointer);
+        using var left = new NativeBuffer<byte>(PackedMatrix.Bytes(PackedMatrix.Side.Left, m, k));
+        using var right = new NativeBuffer<byte>(PackedMatrix.Bytes(PackedMatrix.Side.Right, n, k));
+        problem.PackedA = PackedMatrix.Pack(PackedMatrix.Side.Left, a.Pointer, k, false, m, k, (float*)left.Pointer);
+        problem.PackedB = PackedMatrix.Pack(PackedMatrix.Side.Right, b.Pointer, n, false, n, k, (float*)right.Pointer);
+        problem.C = expected.Pointer;
+        Gemm.Run(problem, null);
+        Assert.True(actual.Span.SequenceEqual(expected.Span), $"{path}");
     });
 
     [Fact]

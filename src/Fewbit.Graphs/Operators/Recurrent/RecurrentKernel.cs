@@ -47,7 +47,7 @@ internal sealed unsafe class RecurrentKernel<T> : IKernel where T : unmanaged, I
         for (int d = 0; d < _shape.Directions; d++) new DirectionRun(this, context, d, scratch, memory).Run();
     }
 
-    private static long ScratchOf(int m, int n, int k) => typeof(T) == typeof(float) ? Gemm.ScratchBytes(new GemmProblem(m, n, k)) : 0;
+    private static long ScratchOf(int m, int n, int k) => typeof(T) == typeof(float) ? Gemm.ScratchBytes(m, n, k) : 0;
 
     /// <summary>c = a * b' where b is stored [n, k].</summary>
     private static void Multiply(int m, int n, int k, Span<T> a, Span<T> b, Tensor? packed, Span<T> c, void* scratch)

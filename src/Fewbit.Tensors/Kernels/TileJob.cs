@@ -1,0 +1,82 @@
+using System.Runtime.Intrinsics.X86;
+using Fewbit.Tensors.Threading;
+
+namespace Fewbit.Tensors.Kernels;
+
+/// <summary>Multiplies packed panels for a range of blocks of the inner dimension; a chunk is a rectangle of C. An operand that was packed for the range alone holds its first block as block 0.</summary>
+internal readonly unsafe struct TileJob : IJob
+{
+    private const int MaxRowPanels = 12; // 216 KB of the left operand a block: they stay in the second-level cache while panels of the right one pass
+    private const long MinChunkWork = 1 << 19; // multiply-adds: about ten microseconds
+    private const int MaxChunks = 64; // the last chunk that a thread waits for is at most so small a part
+
+    private readonly GemmProblem _problem;
+    private readonly FloatKernel _kernel;
+    private readonly PackedMatrix _a, _b;
+    private readonly int _firstBlock, _endBlock, _blocks, _rowParts, _columnParts;
+
+    public TileJob(in GemmProblem problem, FloatKernel kernel, PackedMatrix a, PackedMatrix b, int firstBlock, int endBlock, int blocks)
+    {
+        (_problem, _kernel, _a, _b, _firstBlock, _endBlock, _blocks) = (problem, kernel, a, b, firstBlock, endBlock, blocks);
+        if (problem.Epilogue.Residual == problem.C)
+        {
+            // Sums of one block replace the residual before the next: as a part of C it is added first.
+            _problem.Beta += 1;
+            _problem.Epilogue.Residual = null;
+        }
+        long work = (long)a.PanelTotal * b.PanelTotal * kernel.Rows * kernel.Columns * Math.Max(1, PackedMatrix.BlockLengthOf(problem.K)) * (endBlock - firstBlock);
+        int chunks = (int)Math.Clamp(work / MinChunkWork, 1, MaxChunks);
+        _rowParts = PackedMatrix.PanelCount(a.PanelTotal, MaxRowPanels);
+        _columnParts = Math.Clamp(PackedMatrix.PanelCount(chunks, _rowParts), 1, b.PanelTotal);
+        _rowParts = Math.Min(Math.Max(_rowParts, chunks / _columnParts), a.PanelTotal);
+    }
+
+    public int Chunks => _rowParts * _columnParts;
+
+    public void Run(int chunk)
+    {
+        (int firstRow, int endRow) = Part(chunk / _columnParts, _rowParts, _a.PanelTotal);
+        (int firstColumn, int endColumn) = Part(chunk % _columnParts, _columnParts, _b.PanelTotal);
+        var store = new TileStore(_problem.C, _problem.StrideC, _problem.Alpha, _problem.Beta, _problem.Epilogue);
+        float* tile = stackalloc float[_kernel.Rows * _kernel.Columns + 16];
+        tile = (float*)(((nint)tile + 63) & ~63);
+        for (int block = _firstBlock; block < _endBlock; block++)
+        {
+            int blockA = _a.Inner == _problem.K ? block : block - _firstBlock, blockB = _b.Inner == _problem.K ? block : block - _firstBlock;
+            for (int column = firstColumn; column < endColumn; column++)
+            {
+                float* right = _b.PanelAt(blockB, column);
+                for (int row = firstRow; row < endRow; row++) Multiply(store, block, _a.BlockSize(blockA), _a.PanelAt(blockA, row), right, row * _kernel.Rows, column * _kernel.Columns, tile);
+            }
+        }
+    }
+
+    private void Multiply(in TileStore store, int block, int length, float* left, float* right, int row, int column, float* tile)
+    {
+        int rows = Math.Min(_kernel.Rows, _problem.M - row), columns = Math.Min(_kernel.Columns, _problem.N - column);
+        float* c = _problem.C + (long)row * _problem.StrideC + column;
+        Prefetch(c, rows);
+        float keep = block == 0 ? _problem.Beta : 1;
+        bool isPlain = _kernel.Whole != null && rows == _kernel.Rows && columns == _kernel.Columns && _problem.Alpha == 1 && keep is 0 or 1 && (block < _blocks - 1 || _problem.Epilogue.IsEmpty);
+        if (isPlain)
+        {
+            _kernel.Whole(length, left, right, c, _problem.StrideC, keep == 1);
+            return;
+        }
+        _kernel.Body(length, left, right, _kernel.PanelOffsets, tile, rows, columns, false);
+        store.Write(tile, _kernel.Columns, row, column, rows, columns, block == 0, block == _blocks - 1);
+    }
+
+    /// <summary>The place of the tile comes to the cache while its sums are computed.</summary>
+    private void Prefetch(float* c, int rows)
+    {
+        if (!Sse.IsSupported) return;
+        for (int r = 0; r < rows; r++, c += _problem.StrideC)
+        {
+            for (int i = 0; i < _kernel.Columns; i += 16) Sse.Prefetch0(c + i);
+            Sse.Prefetch0(c + _kernel.Columns - 1); // a row of an odd length starts inside a cache line
+        }
+    }
+
+    private static (int First, int End) Part(int part, int parts, int total) => ((int)((long)total * part / parts), (int)((long)total * (part + 1) / parts));
+}
