@@ -38,12 +38,11 @@ internal readonly unsafe struct TileSum
     /// <summary>Whether the offsets of one segment fit 32 bits.</summary>
     public bool IsAddressable => (long)_shape.InPlane * _pixelBytes < int.MaxValue / 2;
 
-    /// <summary>x is [N, C/16, H, W, 16]. Groups that are no whole blocks take parts of blocks, so that little of a neighbouring group is multiplied by zeros.</summary>
+    /// <summary>x is [N, C/16, H, W, 16]. Channels that are no whole blocks are read as half blocks, those of groups as quarters too, so that little is multiplied by zeros.</summary>
     public static TileSum OfBlocks(in Conv2DShape shape)
     {
-        int width = shape.GroupInChannels, steps = shape.Groups == 1 || width % 16 == 0 ? 16 : width % 8 == 0 ? 8 : width % 4 == 0 ? 4 : 16;
-        int blocks = (shape.InChannels + Block - 1) / Block;
-        return new(shape, steps, shape.KernelWidth, blocks * (Block / steps), Block * sizeof(float), (long)shape.InPlane * Block * sizeof(float));
+        int width = shape.GroupInChannels, steps = width % 16 == 0 ? 16 : width % 8 == 0 ? 8 : shape.Groups > 1 && width % 4 == 0 ? 4 : 16;
+        return new(shape, steps, shape.KernelWidth, (shape.InChannels + steps - 1) / steps, Block * sizeof(float), (long)shape.InPlane * Block * sizeof(float));
     }
 
     /// <summary>x is one image as padded planes [C, H, W]; the shape has the size of the padded planes and no padding, and its columns are not dilated.</summary>
@@ -59,7 +58,7 @@ internal readonly unsafe struct TileSum
     }
 
     /// <summary>Floats of one image of x.</summary>
-    public long ImageFloats => IsBlocked ? Segments / (Block / Steps) * (_segmentStride / sizeof(float)) : Segments * (_segmentStride / sizeof(float));
+    public long ImageFloats => (IsBlocked ? (_shape.InChannels + Block - 1) / Block : Segments) * (_segmentStride / sizeof(float));
 
     /// <summary>For each tap the byte offsets of 16 output pixels from <paramref name="firstPixel"/> on; -1 where the tap lies in the padding.</summary>
     public void FillOffsets(int firstPixel, int* offsets)
