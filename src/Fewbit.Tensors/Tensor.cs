@@ -129,6 +129,9 @@ public sealed unsafe class Tensor
     /// <summary>The form of messages: float32 [8, 64, 56, 56].</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Type.Name()} {Shape}{(Layout == Layout.RowMajor ? "" : $" {Layout}")}");
 
+    /// <summary>The lengths as they lie in memory: [N, C/16, H, W, 16] for blocks of channels.</summary>
+    internal Shape StoredShape => Layout == Layout.RowMajor ? Shape : [Shape[0], (Shape[1] + 15) / 16, .. Shape.Dims[2..], 16];
+
     /// <summary>Elements that are stored for a logical shape: more than it has where blocks are padded.</summary>
     internal static long StoredElements(Shape shape, Layout layout) =>
         layout == Layout.RowMajor ? shape.ElementCount : shape[0] * ((shape[1] + 15) / 16 * 16) * shape.CountOf(2, shape.Rank);

@@ -1,4 +1,5 @@
 using Fewbit.Graphs.Operators;
+using Fewbit.Graphs.Operators.Movement;
 using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Execution;
@@ -102,10 +103,10 @@ public sealed class Plan
     }
 
     /// <summary>A copy of an output of the last run.</summary>
-    public Tensor Output(string name) => Find(name)().Copy();
+    public Tensor Output(string name) => Reorder.ToRowMajor(Find(name)());
 
     /// <summary>Copies an output of the last run into memory of the caller.</summary>
-    public void CopyOutput(string name, Tensor destination) => Find(name)().CopyTo(destination);
+    public void CopyOutput(string name, Tensor destination) => Reorder.Run(Find(name)(), destination);
 
     /// <summary>Lets a variable be read from other memory, of the same type and shape, from the next run on.</summary>
     public void Rebind(string variable, Tensor tensor)
@@ -124,7 +125,9 @@ public sealed class Plan
         if (observe is null) return;
         foreach ((Value value, Func<Tensor?> read) in _computed[step])
         {
-            if (read() is { } tensor) observe(value, tensor);
+            if (read() is not { } tensor) continue;
+            if (tensor.Layout == Layout.RowMajor) observe(value, tensor);
+            else observe(value, Reorder.ToRowMajor(tensor));
         }
     }
 

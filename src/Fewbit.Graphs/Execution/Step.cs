@@ -24,7 +24,7 @@ internal sealed class StaticStep(EvaluationContext context, IKernel? kernel) : S
 
     public override Node Node => context.Node;
 
-    public override string Kernel => (kernel?.GetType() ?? context.Node.Operator.GetType()).Name;
+    public override string Kernel => NameOf(kernel?.GetType() ?? context.Node.Operator.GetType());
 
     public override string OutputShape => context.HasOutput(0) ? context.Output(0).Shape.ToString() : "";
 
@@ -33,6 +33,8 @@ internal sealed class StaticStep(EvaluationContext context, IKernel? kernel) : S
         if (kernel is not null) kernel.Run(context);
         else context.Node.Operator.Evaluate(context);
     }
+
+    private static string NameOf(Type type) => type.IsGenericType ? $"{type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)]}<{string.Join(", ", type.GetGenericArguments().Select(NameOf))}>" : type.Name;
 }
 
 /// <summary>A node whose output shapes follow from its inputs' contents: inferred and allocated at each run.</summary>

@@ -3,7 +3,7 @@ namespace Fewbit.Graphs.Passes;
 /// <summary>Sequences of passes for a purpose.</summary>
 public static class Passes
 {
-    /// <summary>A copy of the graph as a float run wants it: nothing dead, constants and batch normalization folded, activations fused.</summary>
+    /// <summary>A copy of the graph as a float run wants it: nothing dead, constants and batch normalization folded, activations fused, convolutions on blocks of channels.</summary>
     /// <returns>The copy; <paramref name="graph"/> stays as it is. Inputs and outputs keep their names.</returns>
     public static Graph ForExecution(Graph graph)
     {
@@ -17,7 +17,7 @@ public static class Passes
     public static IReadOnlyList<PassReport> PrepareForExecution(Graph graph)
     {
         Inference.Infer(graph);
-        return Run(graph, new FoldConstants(), new RemoveDeadNodes(), new FoldBatchNorm(), new ReplaceReduceMean(), new FuseActivation { AllowsWinograd = true }, new RemoveDeadNodes());
+        return Run(graph, new FoldConstants(), new RemoveDeadNodes(), new FoldBatchNorm(), new ReplaceReduceMean(), new FuseActivation { AllowsWinograd = true }, new RemoveDeadNodes(), new BlockChannels());
     }
 
     /// <summary>Runs passes on a graph, one after the other.</summary>

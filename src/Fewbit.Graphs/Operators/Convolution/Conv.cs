@@ -48,6 +48,7 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
     public IKernel? Compile(CompilationContext context)
     {
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.InputShape(0), context.InputShape(1));
+        if (context.Node.Outputs[0].Layout == Layout.ChannelBlocks16) return CompileBlocked(context, shape.ToPlanar());
         return context.InputType(0) switch
         {
             ElementType.Float32 when shape.IsMatrixProduct => new ProductConvKernel(shape, Activation, context.Constant(1)),
@@ -57,6 +58,14 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
             ElementType.Float64 => new ReferenceConvKernel<double>(shape, Activation),
             ElementType other => context.Node.NoKernel(other),
         };
+    }
+
+    private IKernel CompileBlocked(CompilationContext context, Conv2DShape shape)
+    {
+        (Tensor? weight, Tensor? bias) = (context.Constant(1), context.Constant(2));
+        if (context.Node.Inputs[0]!.Layout == Layout.RowMajor) return new BlockedConvKernel<PlanesRoute>(shape, Activation, weight, bias);
+        if (AllowsWinograd && weight is not null && BlockedWinogradConv2D.Fits(shape)) return new BlockedConvKernel<WinogradRoute>(shape, Activation, weight, bias);
+        return BlockedConv2D.Fits(shape) ? new BlockedConvKernel<DirectRoute>(shape, Activation, weight, bias) : new BlockedConvKernel<ConvertingRoute>(shape, Activation, weight, bias);
     }
 
     public void Gradient(GradientContext context)

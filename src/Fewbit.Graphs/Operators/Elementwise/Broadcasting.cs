@@ -31,7 +31,7 @@ internal static unsafe class Broadcasting
             B = (T*)b.Address,
             Output = (TOut*)output.Address,
             Count = count,
-            Loops = isAligned ? new(count) : new(context.Node, output.Shape, a.Shape, b.Shape),
+            Loops = isAligned ? new(count) : new(context.Node, output.StoredShape, a.StoredShape, b.StoredShape),
         };
         Workers.Run(ChunksOf(count), ref job);
         GC.KeepAlive(context);

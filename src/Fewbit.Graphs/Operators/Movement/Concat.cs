@@ -37,12 +37,13 @@ internal sealed record Concat(long Axis) : IDifferentiable
         if (Converted.Unpacked(context, this)) return;
         Tensor output = context.Output(0);
         int axis = context.Node.Axis(Axis, output.Rank);
-        long inner = output.Shape.CountOf(axis + 1, output.Rank), outer = output.Shape.CountOf(0, axis), row = output.Shape[axis] * inner, at = 0;
+        Shape whole = output.StoredShape;
+        long inner = whole.CountOf(axis + 1, whole.Rank), outer = whole.CountOf(0, axis), row = whole[axis] * inner, at = 0;
         int width = output.Type.BitWidth() / 8;
         for (int i = 0; i < context.InputCount; i++)
         {
             Tensor input = context.Input(i);
-            long part = input.Shape[axis] * inner;
+            long part = input.StoredShape[axis] * inner;
             StridedCopy.Run(context.Node, output.Type, input.Address, output.Address + at * width, [new(outer, part, row), new(part, 1, 1)]);
             at += part;
         }

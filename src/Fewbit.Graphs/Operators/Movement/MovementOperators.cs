@@ -31,6 +31,7 @@ internal static class MovementOperators
     {
         registry.Add("Expand", _ => new Expand());
         registry.Add("Transpose", Transpose.Parse);
+        registry.Add("Reorder", _ => new Reorder(), OperatorTable.FewbitDomain);
         registry.Add("Concat", Concat.Parse);
         registry.Add("Split", Split.Parse);
         registry.Add("Slice", _ => new Slice());

@@ -22,6 +22,7 @@ internal sealed record AveragePool(WindowAttributes Window, long[] Kernel, bool 
     public IKernel? Compile(CompilationContext context)
     {
         PoolGeometry shape = PoolGeometry.Of(context.Node, Window, Kernel, context.InputShape(0));
+        if (context.Node.Inputs[0]!.Layout == Layout.ChannelBlocks16) return BlockedPoolKernel.Of(shape, context.InputShape(0), isMaximum: false, CountsPad);
         return context.InputType(0) switch
         {
             ElementType.Float32 when shape.IsPlanar => new PlanarPoolKernel(shape, isMaximum: false, CountsPad),

@@ -27,6 +27,7 @@ internal sealed record GlobalPool(bool IsMaximum) : ICompiledOperator, IDifferen
         Shape x = context.InputShape(0);
         int planes = checked((int)(x[0] * x[1])), length = checked((int)x.CountOf(2, x.Rank));
         context.Node.Expect(length > 0 || planes == 0, $"input has shape {x}: an empty plane has neither mean nor maximum");
+        if (context.Node.Inputs[0]!.Layout == Layout.ChannelBlocks16) return new BlockedGlobalPoolKernel(checked((int)x[0]), checked((int)x[1]), length, IsMaximum);
         return context.InputType(0) switch
         {
             ElementType.Float32 => new FloatKernel(planes, length, IsMaximum),

@@ -25,6 +25,7 @@ internal sealed record MaxPool(WindowAttributes Window, long[] Kernel, bool IsCo
     {
         PoolGeometry shape = PoolGeometry.Of(context.Node, Window, Kernel, context.InputShape(0));
         bool hasPositions = context.Node.Outputs.Count > 1;
+        if (context.Node.Inputs[0]!.Layout == Layout.ChannelBlocks16) return BlockedPoolKernel.Of(shape, context.InputShape(0), isMaximum: true, countsPad: false);
         return context.InputType(0) switch
         {
             ElementType.Float32 when shape.IsPlanar && !hasPositions => new PlanarPoolKernel(shape, isMaximum: true, countsPad: false),

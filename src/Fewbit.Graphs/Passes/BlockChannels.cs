@@ -1,0 +1,78 @@
+using Fewbit.Graphs.Operators;
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs.Passes;
+
+/// <summary>Lets convolutions and what lies between them compute on channels in blocks of 16 (<see cref="Layout.ChannelBlocks16"/>), and reorders where such a region begins and ends.</summary>
+/// <remarks>
+/// For running only. Inputs and outputs of the graph stay row-major. A region whose reorders would cost more than its convolutions gain stays as it is,
+/// and so does everything where the active kernel path has no blocked convolution.
+/// </remarks>
+public sealed class BlockChannels : IPass
+{
+    /// <inheritdoc/>
+    public string Name => "block channels";
+
+    /// <summary>Whether regions are blocked that lose by it; for tests.</summary>
+    internal bool IgnoresCost { get; init; }
+
+    /// <inheritdoc/>
+    public PassReport Run(Graph graph)
+    {
+        var report = new PassReport(Name);
+        IReadOnlyDictionary<Node, BlockedRole> roles = BlockedRegions.Of(graph, report, IgnoresCost);
+        var blocks = new Dictionary<Value, Value>();
+        foreach (Node node in graph.Nodes.Where(roles.ContainsKey).ToArray())
+        {
+            BlockedRole role = roles[node];
+            report.Change(node, "computes on blocks of channels");
+            for (int i = 0; i < node.Inputs.Count; i++)
+            {
+                if (role.Reads(i)) node.SetInput(i, BlocksOf(node, node.Inputs[i]!, blocks));
+            }
+            if (role.WritesBlocks) blocks.Add(node.Outputs[0], WriteBlocks(node, value => ReadsPlain(value, roles)));
+        }
+        return report;
+    }
+
+    /// <summary>True where something needs the value row-major.</summary>
+    internal static bool ReadsPlain(Value value, IReadOnlyDictionary<Node, BlockedRole> roles) =>
+        value.IsOutput || value.Uses.Any(use => !(roles.TryGetValue(use.Node, out BlockedRole? role) && role.Reads(use.Index))) || IsCaptured(value);
+
+    private static bool IsCaptured(Value value) => value.Graph.Nodes.Any(node => node.Subgraphs().Any(body => body.CapturedValues().Contains(value)));
+
+    /// <summary>The blocked form of a value, made in front of its first reader where no node computes it so.</summary>
+    private static Value BlocksOf(Node reader, Value value, Dictionary<Value, Value> blocks)
+    {
+        if (blocks.TryGetValue(value, out Value? known)) return known;
+        Graph graph = reader.Graph;
+        Value source = value.Shape is { Rank: 3 } ? graph.AddConstant(value.Name, value.Constant!.Reshape([1, .. value.Constant.Shape.Dims])) : value;
+        Value made = AddBlocks(graph, value.Name);
+        graph.InsertNode(graph.IndexOf(reader), OperatorTable.FewbitDomain, "Reorder", value.Name + "/reorder", [source], [made], []);
+        blocks.Add(value, made);
+        return made;
+    }
+
+    /// <summary>The output itself becomes blocked; where somebody needs it row-major too, it is reordered from a new value, so that its name stands for the plain form.</summary>
+    private static Value WriteBlocks(Node node, Predicate<Value> readsPlain)
+    {
+        Value output = node.Outputs[0];
+        if (!readsPlain(output))
+        {
+            output.Layout = Layout.ChannelBlocks16;
+            return output;
+        }
+        Value made = AddBlocks(node.Graph, output.Name);
+        (made.Type, made.Shape) = (output.Type, output.Shape);
+        node.ReplaceOutputAt(0, made);
+        node.Graph.InsertNode(node.Graph.IndexOf(node) + 1, OperatorTable.FewbitDomain, "Reorder", output.Name + "/reorder", [made], [output], []);
+        return made;
+    }
+
+    private static Value AddBlocks(Graph graph, string name)
+    {
+        Value value = graph.AddValue(graph.UniqueName(name + "/blocks"));
+        value.Layout = Layout.ChannelBlocks16;
+        return value;
+    }
+}

@@ -1,0 +1,113 @@
+using Fewbit.Graphs.Operators;
+using Fewbit.Tensors;
+using Fewbit.Tensors.Kernels;
+
+namespace Fewbit.Graphs.Passes;
+
+/// <summary>Finds the connected parts of a graph that gain by computing on blocks of channels.</summary>
+internal static class BlockedRegions
+{
+    // A blocked convolution saves about a fifth of its time. At 50 multiply-adds and 2.5 reordered elements a nanosecond, an element costs what 100 multiply-adds save.
+    private const double MultiplyAddsPerElement = 100;
+
+    // What an open length is taken for in that comparison: both sides grow with it.
+    private const long UsualLength = 32;
+
+    /// <summary>The nodes of all such regions and what each reads and writes in blocks.</summary>
+    public static IReadOnlyDictionary<Node, BlockedRole> Of(Graph graph, PassReport report, bool ignoresCost)
+    {
+        var left = new HashSet<Node>();
+        while (true)
+        {
+            Dictionary<Node, BlockedRole> roles = Spread(graph, left);
+            List<Node> losing = [.. Regions(roles).Where(region => !Pays(region, roles)).SelectMany(region => region).Where(node => IsConvolution(node))];
+            if (losing.Count == 0 || ignoresCost) return roles;
+            foreach (Node node in losing) report.Skip(node, "reordering would cost more than it gains");
+            left.UnionWith(losing);
+        }
+    }
+
+    /// <summary>Every convolution that fits, and what follows on blocks alone.</summary>
+    private static Dictionary<Node, BlockedRole> Spread(Graph graph, HashSet<Node> left)
+    {
+        var roles = new Dictionary<Node, BlockedRole>();
+        foreach (Node node in graph.Nodes)
+        {
+            BlockedRole? role = !IsConvolution(node) ? BlockedRole.OfFollower(node, value => IsBlocked(value, roles))
+                : !left.Contains(node) && ShapeOf(node) is { } shape ? BlockedRole.OfConvolution(node, shape, value => IsBlocked(value, roles)) : null;
+            if (role is not null) roles.Add(node, role);
+        }
+        return roles;
+    }
+
+    private static bool IsBlocked(Value value, Dictionary<Node, BlockedRole> roles) => value.Producer is { } producer && roles.GetValueOrDefault(producer) is { WritesBlocks: true };
+
+    private static bool IsConvolution(Node node) => node.Is("Conv") || (node.Domain == OperatorTable.FewbitDomain && node.OpType == "FusedConv");
+
+    /// <summary>The convolution with open lengths filled in; null where its kernel could not be a blocked one.</summary>
+    private static Conv2DShape? ShapeOf(Node node)
+    {
+        if (node.Outputs[0].Type != ElementType.Float32 || node.Input(0)?.Shape is not { Rank: 4 } x || !x[1].IsKnown) return null;
+        if (node.Input(1) is not { IsConstant: true } weight || node.Operator is not Conv conv) return null;
+        Shape image = Filled(x).With(0, 1);
+        ConvGeometry geometry = ConvGeometry.Of(node, conv.Window, conv.Groups, image, weight.Constant!.Shape);
+        return geometry.IsMatrixProduct ? null : geometry.ToPlanar();
+    }
+
+    private static Shape Filled(SymbolicShape shape)
+    {
+        var dims = new long[shape.Rank];
+        for (int axis = 0; axis < dims.Length; axis++) dims[axis] = shape[axis].IsKnown ? shape[axis].Length : UsualLength;
+        return new(dims);
+    }
+
+    private static IEnumerable<IReadOnlyList<Node>> Regions(Dictionary<Node, BlockedRole> roles)
+    {
+        var seen = new HashSet<Node>();
+        foreach (Node start in roles.Keys)
+        {
+            if (!seen.Add(start)) continue;
+            var region = new List<Node> { start };
+            for (int i = 0; i < region.Count; i++) region.AddRange(Neighbours(region[i], roles).Where(seen.Add));
+            yield return region;
+        }
+    }
+
+    private static IEnumerable<Node> Neighbours(Node node, Dictionary<Node, BlockedRole> roles)
+    {
+        BlockedRole role = roles[node];
+        foreach (int input in role.BlockedInputs)
+        {
+            if (IsBlocked(node.Inputs[input]!, roles)) yield return node.Inputs[input]!.Producer!;
+        }
+        if (!role.WritesBlocks) yield break;
+        foreach (Use use in node.Outputs[0].Uses)
+        {
+            if (roles.TryGetValue(use.Node, out BlockedRole? reader) && reader.Reads(use.Index)) yield return use.Node;
+        }
+    }
+
+    /// <summary>Multiply-adds, less what is lost on the channels that fill up blocks: where they are a fifth more, nothing is gained.</summary>
+    private static double Gain(Conv2DShape shape, bool readsBlocks)
+    {
+        double needed = (double)shape.OutChannels * shape.OutPlane * shape.Inner, filled = needed * Filling(shape.OutChannels);
+        if (readsBlocks && shape.Groups == 1) filled *= Filling(shape.InChannels);
+        return needed - 5 * (filled - needed);
+    }
+
+    private static double Filling(int channels) => (double)ChannelBlocks.Floats(1, channels, 1) / channels;
+
+    private static bool Pays(IReadOnlyList<Node> region, Dictionary<Node, BlockedRole> roles)
+    {
+        double gain = 0;
+        var reordered = new HashSet<Value>();
+        foreach (Node node in region)
+        {
+            BlockedRole role = roles[node];
+            if (IsConvolution(node) && ShapeOf(node) is { } shape) gain += Gain(shape, role.Reads(0));
+            reordered.UnionWith(role.BlockedInputs.Select(input => node.Inputs[input]!).Where(value => value.Constant is null && !IsBlocked(value, roles)));
+            if (role.WritesBlocks && BlockChannels.ReadsPlain(node.Outputs[0], roles)) reordered.Add(node.Outputs[0]);
+        }
+        return gain >= MultiplyAddsPerElement * reordered.Sum(value => (double)Filled(value.Shape!).With(0, 1).ElementCount);
+    }
+}
