@@ -55,12 +55,12 @@ internal static class SmallFloats
         return code == 0 && !format.IsSignOfZeroKept ? (byte)0 : (byte)(sign | (int)code);
     }
 
-    /// <summary>The power of two for a number above 0; NaN for NaN and negative numbers.</summary>
+    /// <summary>The power of two for a number; NaN for NaN and negative numbers. Numbers beyond the powers become the nearest one, or NaN without <paramref name="saturate"/>.</summary>
     public static byte EncodePower(float value, bool saturate, PowerRounding rounding)
     {
         if (float.IsNaN(value) || value < 0) return 0xFF;
         if (float.IsInfinity(value)) return saturate ? (byte)0xFE : (byte)0xFF;
-        if (value == 0) return 0;
+        if (value == 0) return saturate ? (byte)0 : (byte)0xFF;
         int exponent = Math.ILogB(value);
         double fraction = value / Math.ScaleB(1.0, exponent);
         bool isUp = rounding switch
@@ -70,7 +70,7 @@ internal static class SmallFloats
             _ => false,
         };
         int code = exponent + (isUp ? 1 : 0) + 127;
-        return code > 0xFE ? saturate ? (byte)0xFE : (byte)0xFF : (byte)Math.Max(code, 0);
+        return code is >= 0 and <= 0xFE ? (byte)code : saturate ? (byte)Math.Clamp(code, 0, 0xFE) : (byte)0xFF;
     }
 
     private static Format Of(ElementType type) => Array.Find(Formats, format => format.Type == type)

@@ -1,4 +1,5 @@
 using Fewbit.Graphs;
+using Fewbit.Graphs.Execution;
 using Fewbit.Onnx.Protos;
 using Fewbit.Onnx.Upgrade;
 using Fewbit.OnnxRuntime;
@@ -77,6 +78,16 @@ public class UpgradeTests
         Assert.Equal(17, OnnxFile.Load(Create("Softmax", 17, [2, 3, 4], [], []).ToByteArray()).OpsetVersion(""));
         Graph upgraded = OnnxFile.Load(Create("Softmax", 9, [2, 3, 4], [], []).ToByteArray());
         Assert.Equal((13, 9), (upgraded.OpsetVersion(""), OnnxFile.Describe(upgraded).OpsetVersion));
+    }
+
+    [Fact]
+    public void Load_ResizeWithoutEquivalent_RunsButIsNotWritten()
+    {
+        ModelProto model = Create("Resize", 11, [1, 2, 3, 4], [Text("coordinate_transformation_mode", "tf_half_pixel_for_nn")], [Empty("roi"), Tensor("scales", [4], 1, 1, 2.5f, 2)]);
+        Graph graph = OnnxFile.Load(model.ToByteArray());
+        Assert.Equal([1, 2, 7, 8], new Interpreter().Run(graph, new Dictionary<string, Tensor> { ["x"] = Fewbit.Tensors.Tensor.Allocate(ElementType.Float32, [1, 2, 3, 4]) })[0].Shape);
+        string message = Assert.Throws<InvalidDataException>(() => OnnxFile.ToBytes(graph)).Message;
+        Assert.Contains("Resize 'node': has coordinate_transformation_mode tf_half_pixel_for_nn, which opset 13 lacks", message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -17,8 +17,7 @@ public static class TensorComparison
             ElementType.Float32 => Floats<float>(expected, actual, x => x, 1e-3),
             ElementType.Float64 => Floats<double>(expected, actual, x => x, 1e-3),
             ElementType.Float16 => Floats<Half>(expected, actual, x => (double)x, 1e-3),
-            // One step of bfloat16 is 2^-8 of the value.
-            ElementType.BFloat16 => Floats<BFloat16>(expected, actual, x => (float)x, 8e-3),
+            ElementType.BFloat16 => Floats<BFloat16>(expected, actual, x => (float)x, 1e-3),
             _ => Bytes(expected, actual),
         };
     }

@@ -33,6 +33,7 @@ internal static class ElementwiseOperators
         registry.Add("Where", _ => new Where());
         registry.Add("Cast", Cast.Parse);
         registry.Add("CastLike", Cast.ParseLike);
+        registry.Add("BitCast", BitCast.Parse);
     }
 
     private static IOperator ParseShift(Node node) => node.String("direction") switch
