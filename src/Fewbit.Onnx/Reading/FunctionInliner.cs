@@ -12,6 +12,7 @@ internal sealed class FunctionInliner
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
     private readonly ModelProto _model;
     private readonly Stack<FunctionProto> _active = new();
+    private readonly Dictionary<NodeProto, int> _opsets = new(ReferenceEqualityComparer.Instance);
     private int _nodeCount;
 
     private FunctionInliner(ModelProto model)
@@ -25,10 +26,13 @@ internal sealed class FunctionInliner
         CollectNames(model.Graph);
     }
 
+    /// <returns>The version of the standard operators that nodes of functions are written for, where it is not the model's.</returns>
     /// <exception cref="InvalidDataException">A function calls itself, or the model grows beyond bounds.</exception>
-    public static void Inline(ModelProto model)
+    public static IReadOnlyDictionary<NodeProto, int> Inline(ModelProto model)
     {
-        if (model.Functions.Count > 0) new FunctionInliner(model).Expand(model.Graph.Node);
+        var inliner = new FunctionInliner(model);
+        if (model.Functions.Count > 0) inliner.Expand(model.Graph.Node);
+        return inliner._opsets;
     }
 
     private void Expand(RepeatedField<NodeProto> nodes)
@@ -56,23 +60,36 @@ internal sealed class FunctionInliner
         if (_active.Count >= MaxDepth) throw new InvalidDataException($"{what}: functions call each other more than {MaxDepth} levels deep");
         if (call.Input.Count > function.Input.Count || call.Output.Count > function.Output.Count)
             throw new InvalidDataException($"{what}: has {call.Input.Count} inputs and {call.Output.Count} outputs, but function '{function.Domain}.{function.Name}' has {function.Input.Count} and {function.Output.Count}");
-        AddImports(function, what);
+        int? opset = AddImports(function);
         _active.Push(function);
         RepeatedField<NodeProto> body = new FunctionCall(function, call, UniqueName).Instantiate();
+        if (opset is { } version) State(body, version);
         Expand(body);
         _active.Pop();
         return body;
     }
 
-    private void AddImports(FunctionProto function, string what)
+    /// <summary>Lets the model import what a function does. The version of the standard operators is returned where the model has another one.</summary>
+    private int? AddImports(FunctionProto function)
     {
+        int? standard = null;
         foreach (OperatorSetIdProto import in function.OpsetImport)
         {
             string domain = ModelReader.DomainName(import.Domain);
             OperatorSetIdProto? known = _model.OpsetImport.FirstOrDefault(other => ModelReader.DomainName(other.Domain) == domain);
             if (known is null) _model.OpsetImport.Add(import);
-            else if (known.Version != import.Version)
-                throw new InvalidDataException($"{what}: function '{function.Domain}.{function.Name}' uses version {import.Version} of the operators of domain '{domain}', but the model uses {known.Version}");
+            else if (domain.Length > 0) known.Version = Math.Max(known.Version, import.Version);
+            else if (known.Version != import.Version) standard = ModelReader.Opset(import.Version);
+        }
+        return standard;
+    }
+
+    private void State(IEnumerable<NodeProto> nodes, int opset)
+    {
+        foreach (NodeProto node in nodes)
+        {
+            _opsets[node] = opset;
+            foreach (GraphProto body in Subgraphs(node)) State(body.Node, opset);
         }
     }
 

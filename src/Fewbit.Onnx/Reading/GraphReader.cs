@@ -1,5 +1,6 @@
 using Fewbit.Graphs;
 using Fewbit.Onnx.Protos;
+using Fewbit.Onnx.Upgrade;
 using Fewbit.Tensors;
 
 namespace Fewbit.Onnx.Reading;
@@ -8,6 +9,12 @@ namespace Fewbit.Onnx.Reading;
 internal sealed class GraphReader(TensorReader tensors, Graph graph, GraphReader? outer = null)
 {
     private readonly Dictionary<string, Value> _values = new(StringComparer.Ordinal);
+
+    /// <summary>The opset that a node is written for, where it is not the model's.</summary>
+    public required IReadOnlyDictionary<NodeProto, int> Opsets { get; init; }
+
+    /// <summary>Is told which node is written for another opset.</summary>
+    public required OpsetUpgrade Upgrade { get; init; }
 
     /// <summary>Fills the graph, and leaves in the message what the graph does not hold.</summary>
     public void Read(GraphProto proto)
@@ -94,14 +101,16 @@ internal sealed class GraphReader(TensorReader tensors, Graph graph, GraphReader
             return;
         }
         string name = node.Name.Length > 0 ? node.Name : node.OpType;
+        int? opset = Opsets.TryGetValue(node, out int version) ? version : null;
         Node added = graph.AppendRaw(domain, node.OpType, name, inputs, node.Output.Select(output => _values[output]), attributes);
+        if (opset is not null) Upgrade.State(added, opset.Value);
         added.Origin = Rest(node);
     }
 
     private Graph ReadSubgraph(GraphProto proto)
     {
         var body = new Graph(proto.Name, parent: graph);
-        new GraphReader(tensors, body, this).Read(proto);
+        new GraphReader(tensors, body, this) { Opsets = Opsets, Upgrade = Upgrade }.Read(proto);
         body.Documentation = proto.DocString;
         proto.ClearDocString();
         body.Origin = new GraphOrigin(proto, null);

@@ -15,14 +15,15 @@ internal sealed class ModelReader(string? folder, OnnxLoadOptions options)
     {
         if (model.Graph is null) throw new InvalidDataException("is not an ONNX model (it holds no graph)");
         if (model.IrVersion is < 1 or > NewestIrVersion) throw new InvalidDataException($"has IR version {model.IrVersion}, expected 1 to {NewestIrVersion}");
-        FunctionInliner.Inline(model);
+        IReadOnlyDictionary<NodeProto, int> opsets = FunctionInliner.Inline(model);
+        var upgrade = new OpsetUpgrade();
         var graph = new Graph(model.Graph.Name);
         foreach ((string domain, int version) in Opsets(model.OpsetImport)) graph.Opsets[domain] = version;
         foreach (StringStringEntryProto entry in model.MetadataProps) graph.Metadata[entry.Key] = entry.Value;
         graph.Documentation = model.DocString;
-        new GraphReader(new TensorReader(new ExternalFiles(folder, options.MapThreshold)), graph).Read(model.Graph);
+        new GraphReader(new TensorReader(new ExternalFiles(folder, options.MapThreshold)), graph) { Opsets = opsets, Upgrade = upgrade }.Read(model.Graph);
         graph.Origin = new GraphOrigin(model.Graph, Rest(model), graph.OpsetVersion(""));
-        if (options.UpgradeOpset) OpsetUpgrade.Run(graph);
+        if (options.UpgradeOpset) upgrade.Run(graph);
         if (options.InferShapes) Inference.Infer(graph);
         return graph;
     }
@@ -39,10 +40,13 @@ internal sealed class ModelReader(string? folder, OnnxLoadOptions options)
         }
         // Before IR version 3 there were no imports, and version 1 was meant.
         if (versions.Count == 0) versions.Add("", 1);
-        if (versions.TryGetValue("", out int opset) && opset is < OldestOpset or > NewestOpset)
-            throw new InvalidDataException($"uses opset {opset}, expected {OldestOpset} to {NewestOpset}");
+        if (versions.TryGetValue("", out int opset)) Opset(opset);
         return versions;
     }
+
+    /// <summary>The version of the standard operators, checked.</summary>
+    internal static int Opset(long version) => version is >= OldestOpset and <= NewestOpset ? (int)version
+        : throw new InvalidDataException($"uses opset {version}, expected {OldestOpset} to {NewestOpset}");
 
     /// <summary>The standard domain has two names; the empty one is used here.</summary>
     internal static string DomainName(string domain) => domain == "ai.onnx" ? "" : domain;

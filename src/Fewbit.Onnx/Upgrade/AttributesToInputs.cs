@@ -17,6 +17,19 @@ internal static class AttributesToInputs
         if (node.Take<long[]>("split") is { } lengths) node.SetInput(1, "split", lengths);
     }
 
+    /// <summary>Split: the number of equal parts.</summary>
+    public static void SplitCount(NodeRewriter node)
+    {
+        if (node.Node.Input(1) is null) node.Set("num_outputs", (long)node.Node.Outputs.Count);
+    }
+
+    /// <summary>DFT: the axis.</summary>
+    public static void FourierAxis(NodeRewriter node)
+    {
+        long axis = node.TakeInt("axis", 1);
+        node.Node.SetInput(2, node.Constant("axis", Tensor.Scalar(axis)));
+    }
+
     /// <summary>Clip: the bounds.</summary>
     public static void Clip(NodeRewriter node)
     {

@@ -7,9 +7,9 @@ namespace Fewbit.Onnx.Upgrade;
 /// A rule belongs to an operator and to the opset that changed it; the rules of a node are applied in the order of opsets.
 /// Changes that only widen what an operator takes (types, negative axes, further attributes with the old meaning as default) need no rule.
 /// </remarks>
-internal static class OpsetUpgrade
+internal sealed class OpsetUpgrade
 {
-    /// <summary>What models below it are rewritten to on load. Later opsets are left as they are: operators read the opset of their node.</summary>
+    /// <summary>What models below it are rewritten to on load. Later opsets are left as they are, since operators read the opset of their graph, unless functions are written for another one.</summary>
     public const int Target = 13;
 
     private static readonly Dictionary<string, (int ChangedIn, Action<NodeRewriter> Rewrite)[]> Rules = new(StringComparer.Ordinal)
@@ -17,43 +17,62 @@ internal static class OpsetUpgrade
         ["BatchNormalization"] = [(9, Normalization.DropSpatial)],
         ["Clip"] = [(11, AttributesToInputs.Clip)],
         ["Dropout"] = [(10, AttributesToInputs.DropoutMask), (12, AttributesToInputs.DropoutRatio)],
+        ["DFT"] = [(20, AttributesToInputs.FourierAxis)],
+        ["GridSample"] = [(20, Resampling.GridSample20)],
+        ["GroupNormalization"] = [(21, Normalization.ScaleChannels)],
         ["Hardmax"] = [(13, FlattenedAxis.Rewrite)],
         ["LogSoftmax"] = [(13, FlattenedAxis.Rewrite)],
         ["Pad"] = [(11, AttributesToInputs.Pad)],
+        ["ReduceL1"] = [(18, AttributesToInputs.Axes)],
+        ["ReduceL2"] = [(18, AttributesToInputs.Axes)],
+        ["ReduceLogSum"] = [(18, AttributesToInputs.Axes)],
+        ["ReduceLogSumExp"] = [(18, AttributesToInputs.Axes)],
+        ["ReduceMax"] = [(18, AttributesToInputs.Axes)],
+        ["ReduceMean"] = [(18, AttributesToInputs.Axes)],
+        ["ReduceMin"] = [(18, AttributesToInputs.Axes)],
+        ["ReduceProd"] = [(18, AttributesToInputs.Axes)],
+        ["ReduceSumSquare"] = [(18, AttributesToInputs.Axes)],
         ["ReduceSum"] = [(13, AttributesToInputs.Axes)],
         ["Resize"] = [(11, Resampling.Resize10), (13, Resampling.Resize11)],
+        ["RoiAlign"] = [(16, Resampling.RoiAlign16)],
         ["Scan"] = [(9, BatchedScan.Rewrite)],
         ["Scatter"] = [(11, node => node.Replace("ScatterElements", node.Node.Inputs))],
         ["Slice"] = [(10, AttributesToInputs.Slice)],
         ["Softmax"] = [(13, FlattenedAxis.Rewrite)],
-        ["Split"] = [(13, AttributesToInputs.Split)],
+        ["Split"] = [(13, AttributesToInputs.Split), (18, AttributesToInputs.SplitCount)],
         ["Squeeze"] = [(13, AttributesToInputs.Axes)],
         ["TopK"] = [(10, AttributesToInputs.TopK)],
         ["Unsqueeze"] = [(13, AttributesToInputs.Axes)],
         ["Upsample"] = [(10, Resampling.Upsample)],
     };
 
-    /// <summary>Upgrades a model to <see cref="Target"/>; does nothing where it has that opset or a later one.</summary>
+    private readonly Dictionary<Node, int> _stated = [];
+
+    /// <summary>States that a node, with its subgraphs, is written for another opset than its model's.</summary>
+    public void State(Node node, int opset) => _stated[node] = opset;
+
+    /// <summary>Upgrades a model to <see cref="Target"/>, or to the latest opset that a node of it is written for; does nothing where all nodes have one opset from there on.</summary>
     /// <exception cref="InvalidDataException">A node has no equivalent; the message names it.</exception>
-    public static void Run(Graph graph)
+    public void Run(Graph graph)
     {
-        int from = graph.OpsetVersion("");
-        if (from >= Target) return;
-        graph.Opsets[""] = Target;
-        Run(graph, from);
+        int from = graph.OpsetVersion(""), to = Math.Max(Target, _stated.Values.Append(from).Max());
+        if (from >= Target && _stated.Count == 0) return;
+        graph.Opsets[""] = to;
+        Run(graph, from, to);
     }
 
-    private static void Run(Graph graph, int from)
+    private void Run(Graph graph, int modelOpset, int to)
     {
         foreach (Node node in graph.Nodes.ToArray())
         {
-            foreach (Graph body in node.Subgraphs()) Run(body, from);
+            foreach (Graph body in node.Subgraphs()) Run(body, modelOpset, to);
+            int from = _stated.GetValueOrDefault(node, modelOpset);
             var rewriter = new NodeRewriter(node);
             if (node.Domain.Length == 0 && Rules.TryGetValue(node.OpType, out var rules))
             {
                 foreach ((int changedIn, Action<NodeRewriter> rewrite) in rules)
                 {
-                    if (from < changedIn && changedIn <= Target) rewrite(rewriter);
+                    if (from < changedIn && changedIn <= to) rewrite(rewriter);
                 }
             }
             // Later rules need ranks and types.

@@ -50,6 +50,15 @@ internal static class Resampling
         node.Set("nearest_mode", "round_prefer_ceil");
     }
 
+    /// <summary>GridSample 20: two modes have names without the number of dimensions.</summary>
+    public static void GridSample20(NodeRewriter node)
+    {
+        if (node.Node.String("mode", "bilinear") is var mode && mode is "bilinear" or "bicubic") node.Set("mode", mode[2..]);
+    }
+
+    /// <summary>RoiAlign 16: the coordinates before are not the new default.</summary>
+    public static void RoiAlign16(NodeRewriter node) => node.Set("coordinate_transformation_mode", "output_half_pixel");
+
     private static Attributes Asymmetric(Node node, string rounding) => new()
     {
         { "mode", node.String("mode", "nearest") },
