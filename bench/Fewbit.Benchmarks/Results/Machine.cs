@@ -20,11 +20,13 @@ internal static class Machine
     /// <summary>Writes a page under docs/results.</summary>
     public static void WritePage(string name, string text)
     {
-        string path = Path.Combine(Repository, "docs", "results", name);
+        string path = PagePath(name);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         File.WriteAllText(path, text);
         Console.WriteLine($"wrote {path}");
     }
+
+    public static string PagePath(string name) => Path.Combine(Repository, "docs", "results", name);
 
     /// <summary>Runs until the just-in-time compiler has settled: at least 40 times and a second and a half.</summary>
     public static void WarmUp(Action run)
@@ -33,24 +35,27 @@ internal static class Machine
         for (int i = 0; i < 40 || Stopwatch.GetElapsedTime(start).TotalSeconds < 1.5; i++) run();
     }
 
-    public static string Description =>
-        $"{Processor}; kernels: {KernelPaths.Active}; ONNX Runtime {Runtime.Version}; .NET {Environment.Version}";
-
+    /// <summary>The processor, without what changes from run to run.</summary>
     public static string Processor
     {
         get
         {
             string[] facts = OperatingSystem.IsLinux() ? File.ReadAllLines("/proc/cpuinfo") : [];
             string Fact(string name) => facts.FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "?";
-            string zen = (Fact("cpu family"), Fact("model name")) switch
+            string zen = Fact("cpu family") switch
             {
-                ("25", _) => " (Zen 4)",
-                ("26", _) => " (Zen 5)",
+                "25" => " (Zen 4)",
+                "26" => " (Zen 5)",
                 _ => "",
             };
             return $"{Fact("model name")}, family {Fact("cpu family")}, model {Fact("model\t")}{zen}, {Environment.ProcessorCount} cores";
         }
     }
+
+    /// <summary>What a figure depends on beside the processor.</summary>
+    public static string Versions => $"kernels: {KernelPaths.Active}; ONNX Runtime {Runtime.Version}; .NET {Environment.Version}";
+
+    public static string Description => $"{Processor}; {Versions}";
 
     /// <summary>Peak resident set since <see cref="ResetPeak"/>, in MB; NaN where the system does not tell.</summary>
     public static double PeakMegabytes => OperatingSystem.IsLinux()

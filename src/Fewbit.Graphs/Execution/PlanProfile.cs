@@ -11,7 +11,8 @@ namespace Fewbit.Graphs.Execution;
 /// <param name="Shape">Shape of the first output; empty where only a run tells.</param>
 /// <param name="Milliseconds">Median over the runs.</param>
 /// <param name="MultiplyAdds">Multiply-adds of a convolution or matrix product; 0 for other operators.</param>
-public sealed record StepTime(string Node, string OpType, string Kernel, string Shape, double Milliseconds, long MultiplyAdds)
+/// <param name="Bytes">Bytes of all tensors that the step reads and writes; 0 where only a run tells.</param>
+public sealed record StepTime(string Node, string OpType, string Kernel, string Shape, double Milliseconds, long MultiplyAdds, long Bytes)
 {
     /// <summary>Two operations for each multiply-add, in 10^9 a second.</summary>
     public double GigaflopsPerSecond => Milliseconds > 0 ? 2e-6 * MultiplyAdds / Milliseconds : 0;
@@ -57,13 +58,22 @@ public sealed record PlanProfile(IReadOnlyList<StepTime> Steps, int Runs)
     private static StepTime Describe(Step step, double[] times)
     {
         Array.Sort(times);
-        return new(step.Node.Name, step.Node.OpType, step.Kernel, step.OutputShape, times[times.Length / 2], OperationCount.MultiplyAdds(step));
+        return new(step.Node.Name, step.Node.OpType, step.Kernel, step.OutputShape, times[times.Length / 2], OperationCount.MultiplyAdds(step), OperationCount.Bytes(step));
     }
 }
 
-/// <summary>Counts the multiply-adds of a step.</summary>
+/// <summary>Counts the multiply-adds of a step, and the bytes that it must move.</summary>
 internal static class OperationCount
 {
+    public static long Bytes(Step step)
+    {
+        if (step is not StaticStep { Context: { } context }) return 0;
+        long bytes = 0;
+        for (int i = 0; i < context.InputCount; i++) bytes += context.FindInput(i)?.ByteCount ?? 0;
+        for (int i = 0; i < context.OutputCount; i++) bytes += context.OutputOrNull(i)?.ByteCount ?? 0;
+        return bytes;
+    }
+
     public static long MultiplyAdds(Step step)
     {
         if (step is not StaticStep { Context: { } context }) return 0;
