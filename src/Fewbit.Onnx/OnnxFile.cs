@@ -1,7 +1,9 @@
+using System.Runtime.InteropServices;
 using Fewbit.Graphs;
 using Fewbit.Onnx.Protos;
 using Fewbit.Onnx.Reading;
 using Google.Protobuf;
+using Microsoft.Win32.SafeHandles;
 
 namespace Fewbit.Onnx;
 
@@ -18,7 +20,7 @@ public static partial class OnnxFile
         return Checked(path, () =>
         {
             if (file.Length > int.MaxValue) throw new InvalidDataException($"has {file.Length} bytes, but an ONNX file holds at most {int.MaxValue}; larger weights lie in external data");
-            return Read(File.ReadAllBytes(path), Path.GetDirectoryName(Path.GetFullPath(path)), options);
+            return Read(Parse(path), Path.GetDirectoryName(Path.GetFullPath(path)), options);
         });
     }
 
@@ -28,7 +30,7 @@ public static partial class OnnxFile
     {
         try
         {
-            return Read(model, null, options);
+            return Read(Parse(model), null, options);
         }
         catch (InvalidDataException e)
         {
@@ -45,8 +47,24 @@ public static partial class OnnxFile
         return Load(copy.GetBuffer().AsSpan(0, (int)copy.Length), options);
     }
 
-    private static Graph Read(ReadOnlySpan<byte> bytes, string? folder, OnnxLoadOptions? options) =>
-        new ModelReader(folder, options ?? new()).Read(Parse(bytes));
+    private static Graph Read(ModelProto model, string? folder, OnnxLoadOptions? options) => new ModelReader(folder, options ?? new()).Read(model);
+
+    /// <summary>Parses a file from native memory, which is gone as soon as the message stands: a managed copy would lie beside the weights until the next collection.</summary>
+    private static unsafe ModelProto Parse(string path)
+    {
+        using SafeFileHandle file = File.OpenHandle(path, options: FileOptions.SequentialScan);
+        int length = (int)Math.Min(RandomAccess.GetLength(file), int.MaxValue), done = 0;
+        byte* bytes = (byte*)NativeMemory.Alloc((nuint)length);
+        try
+        {
+            for (int count = 1; count > 0 && done < length; done += count) count = RandomAccess.Read(file, new Span<byte>(bytes + done, length - done), done);
+            return Parse(new ReadOnlySpan<byte>(bytes, done));
+        }
+        finally
+        {
+            NativeMemory.Free(bytes);
+        }
+    }
 
     private static ModelProto Parse(ReadOnlySpan<byte> bytes)
     {

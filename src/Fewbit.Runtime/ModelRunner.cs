@@ -22,7 +22,8 @@ public sealed class ModelRunner : IModelRunner
         foreach (string name in codes) graph.AddOutput(graph.Find(name)!);
         // A quantized model keeps its float nodes as they are: a transformed convolution would move codes behind it.
         if (codes.Length == 0 && !graph.Nodes.Any(node => node.OpType is "QuantizeLinear" or "DequantizeLinear" || node.OpType.StartsWith("QLinear", StringComparison.Ordinal))) Passes.PrepareForExecution(graph);
-        else Passes.Run(graph, new FoldConstants(), new FoldBatchNorm(), new RemoveDeadNodes());
+        else Passes.Run(graph, new FoldConstants(), new FoldBatchNorm { KeepsOriginal = false }, new RemoveDeadNodes());
+        ReleaseFolded(graph);
         if (options.Threads > 0) Workers.ThreadCount = options.Threads;
         _runner = new(graph, options.Limits);
         Outputs = [.. _runner.Outputs.Where(output => outputs.Contains(output.Name))];
@@ -58,6 +59,13 @@ public sealed class ModelRunner : IModelRunner
 
     /// <summary>Forgets the plans.</summary>
     public void Dispose() => _runner.Dispose();
+
+    /// <summary>Frees the weights that passes replaced before the plan packs the new ones, so that peak memory holds two copies of the weights, not three.</summary>
+    private static void ReleaseFolded(Graph graph)
+    {
+        const long WorthACollection = 8 << 20;
+        if (graph.Constants.Sum(value => value.Constant!.ByteCount) >= WorthACollection) GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+    }
 
     /// <summary>Float nodes of a quantized model keep to plain sums: Winograd's error would move codes.</summary>
     private static void Prepare(Graph graph)

@@ -53,4 +53,17 @@ public sealed class TensorTests
         Assert.Equal(new Shape(0, 3), Shape.Broadcast([0, 1], [3]));
         Assert.Null(Shape.Broadcast([2, 3], [4, 3]));
     }
+
+    [Fact]
+    public unsafe void MemoryOwner_Array_IsReadInPlaceWhereItLies()
+    {
+        byte[] bytes = [.. Enumerable.Range(0, 64).Select(i => (byte)i)];
+        var tensor = new Tensor(ElementType.UInt8, [4, 4], new MemoryOwner(bytes, isReadOnly: true), 8);
+        GC.Collect();
+        Assert.Equal(Enumerable.Range(8, 16).Select(i => (byte)i), tensor.Bytes.ToArray());
+        bytes[8] = 200;
+        Assert.Equal(200, *tensor.Address);
+        Assert.Equal(200, tensor.Span<byte>()[0]);
+        Assert.ThrowsAny<ArgumentException>(() => new Tensor(ElementType.UInt8, [64], new MemoryOwner(bytes, isReadOnly: true), 8));
+    }
 }

@@ -12,6 +12,9 @@ public sealed class FoldBatchNorm : IPass
     /// <inheritdoc/>
     public string Name => "fold batch normalization";
 
+    /// <summary>Whether the new weight carries what was folded; a graph that only runs need not keep two copies of its weights. Default: true.</summary>
+    public bool KeepsOriginal { get; init; } = true;
+
     /// <inheritdoc/>
     public PassReport Run(Graph graph)
     {
@@ -46,7 +49,7 @@ public sealed class FoldBatchNorm : IPass
         return target.Input(2)?.Constant is { } addend && addend.ElementCount != 1 && addend.ElementCount != norm.Input(1)!.Constant!.ElementCount ? $"{target} adds a matrix" : weight.Constant!.Rank == 2 ? null : "its weight is no matrix";
     }
 
-    private static void Fold(Node norm, Node target)
+    private void Fold(Node norm, Node target)
     {
         Tensor Parameter(int index) => norm.Input(index)!.Constant!;
         (Tensor scale, Tensor beta, Tensor mean, Tensor variance) = (Parameter(1), Parameter(2), Parameter(3), Parameter(4));
@@ -55,7 +58,7 @@ public sealed class FoldBatchNorm : IPass
         for (int c = 0; c < factors.Length; c++) factors[c] = scale.Span<float>()[c] / Math.Sqrt((double)variance.Span<float>()[c] + epsilon);
         Tensor weight = target.Input(1)!.Constant!;
         Value folded = ReplaceConstant(target, 1, Scale(weight, factors, ChannelOf(target, weight.Shape)), "weight");
-        folded.FoldedBatchNorm = new(norm.Name, scale, beta, mean, variance, epsilon, weight);
+        if (KeepsOriginal) folded.FoldedBatchNorm = new(norm.Name, scale, beta, mean, variance, epsilon, weight);
         ReplaceConstant(target, 2, Bias(target.Input(2)?.Constant, factors, beta, mean), "bias");
         Value output = norm.Outputs[0];
         norm.Graph.Remove(norm);

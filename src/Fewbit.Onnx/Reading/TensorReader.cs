@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.InteropServices;
 using Fewbit.Onnx.Protos;
 using Fewbit.Tensors;
+using Google.Protobuf;
 
 namespace Fewbit.Onnx.Reading;
 
@@ -9,6 +10,9 @@ namespace Fewbit.Onnx.Reading;
 /// <remarks>Every size is checked against the bytes that are there before memory is taken.</remarks>
 internal sealed class TensorReader(ExternalFiles files)
 {
+    /// <summary>Raw data from here on is not copied: weights would lie in memory twice until the next collection.</summary>
+    private const int SharedBytes = 1 << 16;
+
     /// <summary>Reads the tensor and leaves in the message what the tensor does not hold.</summary>
     public Tensor Read(TensorProto proto, string what)
     {
@@ -18,7 +22,7 @@ internal sealed class TensorReader(ExternalFiles files)
         if (proto.Segment is not null) throw new InvalidDataException($"{what} is one segment of a larger tensor, expected the whole");
         (Shape shape, long byteCount) = Size(proto, type, what);
         Tensor tensor = proto.DataLocation == TensorProto.Types.DataLocation.External ? files.Read(proto.ExternalData, type, shape, what)
-            : proto.HasRawData ? FromRaw(proto.RawData.Span, type, shape, byteCount, what)
+            : proto.HasRawData ? FromRaw(proto.RawData, type, shape, byteCount, what)
             : FromFields(proto, type, shape, byteCount, what);
         Clear(proto);
         return tensor;
@@ -41,11 +45,12 @@ internal sealed class TensorReader(ExternalFiles files)
         }
     }
 
-    private static Tensor FromRaw(ReadOnlySpan<byte> raw, ElementType type, Shape shape, long byteCount, string what)
+    private static Tensor FromRaw(ByteString raw, ElementType type, Shape shape, long byteCount, string what)
     {
         if (raw.Length != byteCount) throw new InvalidDataException($"{what} has {raw.Length} bytes of raw data, expected {byteCount} for {type.Name()} {shape}");
+        if (raw.Length >= SharedBytes) return new(type, shape, new MemoryOwner(MemoryMarshal.AsMemory(raw.Memory), isReadOnly: true), 0);
         Tensor tensor = Tensor.AllocateUninitialized(type, shape);
-        raw.CopyTo(tensor.Bytes);
+        raw.Span.CopyTo(tensor.Bytes);
         return tensor;
     }
 

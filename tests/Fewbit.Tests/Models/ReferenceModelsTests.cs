@@ -10,6 +10,14 @@ using Fewbit.Testing.Conformance;
 
 namespace Fewbit.Tests.Models;
 
+/// <summary>Large networks beside which no test that measures the process's memory can run.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class LargeNetworks
+{
+    public const string Name = "large networks";
+}
+
+[Collection(LargeNetworks.Name)]
 public class ReferenceModelsTests
 {
     private const double Tolerance = 1e-4;
