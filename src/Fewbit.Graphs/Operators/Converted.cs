@@ -9,6 +9,20 @@ internal static class Converted
     public static bool ThroughFloat32(EvaluationContext context, IOperator op) => 
         Run(context, op, IsHalf, ElementType.Float32, half => Casting.Convert(half, ElementType.Float32), Casting.Convert);
 
+    /// <summary>Float32 beside float64 is computed in float64 and rounded once; false where all are of one type.</summary>
+    public static bool ThroughFloat64(EvaluationContext context, IOperator op)
+    {
+        bool isMixed = NarrowType(context, type => type == ElementType.Float32) != ElementType.Undefined && NarrowType(context, type => type == ElementType.Float64) != ElementType.Undefined;
+        return isMixed && Run(context, op, type => type == ElementType.Float32, ElementType.Float64, narrow => Casting.Convert(narrow, ElementType.Float64), Casting.Convert);
+    }
+
+    /// <summary>True where inputs differ in type or are of 16 bits: there is no kernel, the operator is evaluated on converted tensors.</summary>
+    public static bool MustConvert(CompilationContext context)
+    {
+        ElementType first = context.InputType(0);
+        return IsHalf(first) || Enumerable.Range(1, context.Node.Inputs.Count - 1).Any(i => context.HasInput(i) && context.InputType(i).IsFloat() && context.InputType(i) != first);
+    }
+
     /// <summary>Elements that share bytes are moved as one byte each; false where no such tensor is there.</summary>
     public static bool Unpacked(EvaluationContext context, IOperator op) => 
         Run(context, op, ElementTypes.IsPacked, ElementType.UInt8, PackedElements.Unpack, PackedElements.Pack);

@@ -8,7 +8,7 @@ internal static class PreparedEvaluation
     /// <summary>Prepares the node for these tensors, none of them constant, and runs it.</summary>
     public static void PrepareAndRun(this ICompiledOperator compiled, EvaluationContext context)
     {
-        if (Converted.ThroughFloat32(context, compiled)) return;
+        if (Converted.ThroughFloat32(context, compiled) || Converted.ThroughFloat64(context, compiled)) return;
         var compilation = new CompilationContext(context.Node, value => Describe(context, value), _ => null);
         IKernel kernel = compiled.Compile(compilation) ?? throw new InvalidOperationException($"Bug in {context.Node}: it prepares no kernel");
         kernel.Run(context);

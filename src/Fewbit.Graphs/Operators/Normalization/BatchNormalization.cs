@@ -35,8 +35,7 @@ internal sealed record BatchNormalization(float Epsilon, float Momentum, bool Tr
     {
         Shape x = context.InputShape(0);
         int batch = checked((int)x[0]), channels = checked((int)x[1]), plane = checked((int)x.CountOf(2, x.Rank));
-        for (int i = 1; i < 5; i++)
-            context.Node.Expect(context.InputType(i) == context.InputType(0), $"input {i} is {context.InputType(i).Name()}, expected {context.InputType(0).Name()} as input 0");
+        if (Converted.MustConvert(context)) return null;
         return context.InputType(0) switch
         {
             ElementType.Float32 when !Trains => new ChannelAffineKernel(batch, channels, plane, Epsilon),

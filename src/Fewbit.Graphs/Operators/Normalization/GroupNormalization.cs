@@ -37,6 +37,7 @@ internal sealed record GroupNormalization(int Groups, float Epsilon, bool Scales
 
     public IKernel? Compile(CompilationContext context)
     {
+        if (Converted.MustConvert(context)) return null;
         Shape x = context.InputShape(0);
         int plane = checked((int)x.CountOf(2, x.Rank)), channels = checked((int)x[1]), groups = Groups == 0 ? channels : Groups, perGroup = channels / Math.Max(1, groups);
         var shape = new RowNormalization(checked((int)x[0]) * groups, perGroup * plane, Math.Max(1, ScalesGroups ? perGroup * plane : plane), ScalesGroups ? groups : channels, Epsilon, true);

@@ -39,6 +39,7 @@ internal sealed record LayerNormalization(long Axis, float Epsilon, bool IsCentr
 
     public IKernel? Compile(CompilationContext context)
     {
+        if (Converted.MustConvert(context)) return null;
         Shape x = context.InputShape(0);
         int axis = context.Node.Axis(Axis, x.Rank), length = checked((int)x.CountOf(axis, x.Rank)), rows = checked((int)x.CountOf(0, axis));
         var shape = new RowNormalization(rows, length, 1, Math.Max(1, length), Epsilon, IsCentred);

@@ -54,7 +54,8 @@ internal sealed record GridSample(Interpolation Mode, string Padding, bool Align
         if (Mode == Interpolation.Nearest) at = Math.Round(at, MidpointRounding.ToEven);
         if (!double.IsFinite(at)) at = -1e9;
         (double low, double high) = AlignsCorners ? (0, length - 1.0) : (-0.5, length - 0.5);
-        if (Padding == "border") at = Math.Clamp(at, 0, length - 1);
+        // Cubic interpolation clamps its taps alone: beyond the border they still change with the position.
+        if (Padding == "border" && Mode != Interpolation.Cubic) at = Math.Clamp(at, 0, length - 1);
         else if (Padding == "reflection") at = Reflect(at, low, high);
         at = Math.Clamp(at, -1e9, 1e9);
         int floor = (int)Math.Floor(at), reach = Mode == Interpolation.Nearest ? 0 : Mode == Interpolation.Linear ? 1 : 2, count = Math.Max(1, 2 * reach);
