@@ -41,6 +41,7 @@ internal static class OperatorTable
         SignalOperators.Register(registry);
         DetectionOperators.Register(registry);
         TextOperators.Register(registry);
+        ContributedOperators.Register(registry);
         LearningOperators.Register(registry);
         Quantized.QuantizedOperators.Register(registry);
         return registry;

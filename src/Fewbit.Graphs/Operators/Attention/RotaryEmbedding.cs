@@ -7,19 +7,32 @@ namespace Fewbit.Graphs.Operators;
 /// <param name="Heads">Heads of an input [N, L, heads * size].</param>
 /// <param name="RotaryLength">Elements of a head that are turned; 0 for all.</param>
 /// <param name="IsInterleaved">Whether pairs are neighbours; otherwise the halves of the turned part are paired.</param>
-internal sealed record RotaryEmbedding(long Heads, long RotaryLength, bool IsInterleaved) : ICompiledOperator
+/// <param name="PositionsFirst">com.microsoft: input 1 holds the positions (or one, of the first element), inputs 2 and 3 the angles.</param>
+internal sealed record RotaryEmbedding(long Heads, long RotaryLength, bool IsInterleaved, bool PositionsFirst = false) : ICompiledOperator
 {
+    private int Positions => PositionsFirst ? 1 : 3;
+
+    private int Cosines => PositionsFirst ? 2 : 1;
+
+    private int Sines => Cosines + 1;
+
     public static RotaryEmbedding Parse(Node node) => new(node.Int("num_heads", 0), node.Int("rotary_embedding_dim", 0), node.Int("interleaved", 0) != 0);
+
+    public static RotaryEmbedding ParseContributed(Node node)
+    {
+        node.Expect(node.Int("is_packed_batching", 0) == 0 && node.Float("scale", 1) == 1, $"has is_packed_batching or scale, which are not supported");
+        return Parse(node) with { PositionsFirst = true };
+    }
 
     public void Infer(InferenceContext context)
     {
-        context.Node.ExpectInputs(3, 4);
+        context.Node.ExpectInputs(PositionsFirst ? 4 : 3, 4);
         if (context.InputShape(0) is { } x)
         {
             context.Node.Expect(x.Rank is 3 or 4, $"input has shape {x}, expected [N, heads, L, size] or [N, L, heads * size]");
-            context.Node.Expect(x.Rank == 4 || Heads > 0, $"input has shape {x}, expected the attribute num_heads");
+            context.Node.Expect(x.Rank == 4 || Heads > 0 || PositionsFirst, $"input has shape {x}, expected the attribute num_heads");
         }
-        context.SetOutput(0, context.Node.ExpectOneFloatType(context, inputs: 3), context.InputShape(0));
+        context.SetOutput(0, context.Node.ExpectOneFloatType(context, inputs: PositionsFirst ? 1 : 3), context.InputShape(0));
     }
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
@@ -31,22 +44,26 @@ internal sealed record RotaryEmbedding(long Heads, long RotaryLength, bool IsInt
         var other => context.Node.NoKernel(other),
     };
 
+    /// <summary>The kernel by itself, for operators that turn queries and keys among other things.</summary>
+    public IKernel ToKernel<T>() where T : unmanaged, INumber<T> => new Kernel<T>(this);
+
     private sealed class Kernel<T>(RotaryEmbedding op) : IKernel where T : unmanaged, INumber<T>
     {
         public void Run(EvaluationContext context)
         {
             Shape x = context.Input(0).Shape;
             bool isSplit = x.Rank == 4;
-            int heads = (int)(isSplit ? x[1] : op.Heads), length = (int)(isSplit ? x[2] : x[1]), size = (int)(isSplit ? x[3] : x[2] / op.Heads);
+            long stated = op.Heads > 0 || isSplit ? op.Heads : x[2] / Math.Max(1, 2 * context.Input(op.Cosines).Shape.Dims[^1]);
+            int heads = (int)(isSplit ? x[1] : stated), length = (int)(isSplit ? x[2] : x[1]), size = (int)(isSplit ? x[3] : x[2] / Math.Max(1, heads));
             int pairs = (int)(op.RotaryLength > 0 ? op.RotaryLength : size) / 2;
-            Span<long> positions = context.FindInput(3) is { } stated ? stated.Span<long>() : default;
-            Span<T> from = context.Input(0).Span<T>(), to = context.Output(0).Span<T>(), cosines = context.Input(1).Span<T>(), sines = context.Input(2).Span<T>();
-            context.Node.Expect(context.Input(1).Shape.Dims[^1] == pairs, $"cosines have shape {context.Input(1).Shape}, expected {pairs} at the end");
+            Span<long> positions = context.FindInput(op.Positions) is { } given ? given.Span<long>() : default;
+            Span<T> from = context.Input(0).Span<T>(), to = context.Output(0).Span<T>(), cosines = context.Input(op.Cosines).Span<T>(), sines = context.Input(op.Sines).Span<T>();
+            context.Node.Expect(context.Input(op.Cosines).Shape.Dims[^1] == pairs, $"cosines have shape {context.Input(op.Cosines).Shape}, expected {pairs} at the end");
             for (int row = 0; row < from.Length / Math.Max(1, size); row++)
             {
                 (int n, int rest) = Math.DivRem(row, heads * length);
                 int l = isSplit ? rest % length : rest / heads, place = n * length + l;
-                long angle = positions.IsEmpty ? place : positions[positions.Length == 1 ? 0 : place];
+                long angle = positions.IsEmpty ? place : positions.Length == 1 ? positions[0] + l : positions[place];
                 context.Node.Expect(angle >= 0 && (angle + 1) * pairs <= cosines.Length, $"position {angle} lies outside the {cosines.Length / Math.Max(1, pairs)} angles");
                 Turn(from.Slice(row * size, size), to.Slice(row * size, size), cosines.Slice((int)angle * pairs, pairs), sines.Slice((int)angle * pairs, pairs));
             }

@@ -16,12 +16,17 @@ internal sealed record DynamicQuantizeLinear : IOperator
 
     public void Evaluate(EvaluationContext context)
     {
-        ReadOnlySpan<float> x = context.Input(0).Span<float>();
-        (float scale, int zeroPoint) = Range(x);
-        Span<byte> y = context.Output(0).Span<byte>();
-        for (int i = 0; i < y.Length; i++) y[i] = (byte)Rounding.ToCode(x[i] / scale, zeroPoint, 0, 255);
+        Quantize(context.Input(0).Span<float>(), context.Output(0).Span<byte>(), out float scale, out byte zeroPoint);
         if (context.HasOutput(1)) context.Output(1).Span<float>()[0] = scale;
-        if (context.HasOutput(2)) context.Output(2).Span<byte>()[0] = (byte)zeroPoint;
+        if (context.HasOutput(2)) context.Output(2).Span<byte>()[0] = zeroPoint;
+    }
+
+    /// <summary>Codes of x over its range, and what they mean.</summary>
+    public static void Quantize(ReadOnlySpan<float> x, Span<byte> codes, out float scale, out byte zeroPoint)
+    {
+        (scale, int zero) = Range(x);
+        for (int i = 0; i < codes.Length; i++) codes[i] = (byte)Rounding.ToCode(x[i] / scale, zero, 0, 255);
+        zeroPoint = (byte)zero;
     }
 
     private static CodeScale Range(ReadOnlySpan<float> x)

@@ -7,13 +7,12 @@ namespace Fewbit.Graphs.Operators.Quantized;
 /// com.microsoft QLinearAveragePool(x, sx, zx, sy, zy): the window's values sx * (code - zx) are added in float32 in the order of memory;
 /// code = clamp(round(sum / count / sy + zy)).
 /// </summary>
-internal sealed record QLinearAveragePool(WindowAttributes Window, long[] Kernel, bool CountsPadding) : IOperator
+internal sealed record QLinearAveragePool(WindowAttributes Window, long[] Kernel, bool CountsPadding, bool IsChannelsLast) : IOperator
 {
     public static QLinearAveragePool Parse(Node node)
     {
-        node.Expect(node.Int("channels_last", 0) == 0, $"has channels_last, expected [N, C, spatial]");
         long[] kernel = node.Ints("kernel_shape") ?? throw node.Fail("has no attribute 'kernel_shape'");
-        return new(WindowAttributes.Parse(node), kernel, node.Int("count_include_pad", 0) != 0);
+        return new(WindowAttributes.Parse(node), kernel, node.Int("count_include_pad", 0) != 0, node.Int("channels_last", 0) != 0);
     }
 
     public void Infer(InferenceContext context)
@@ -27,15 +26,21 @@ internal sealed record QLinearAveragePool(WindowAttributes Window, long[] Kernel
         }
         node.Expect(x.Rank == Kernel.Length + 2, $"input has shape {x}, expected {Kernel.Length} spatial dimensions");
         Window.Check(node, Kernel.Length);
+        if (IsChannelsLast) x = ChannelsLast.ToFirst(x);
         var dims = new Dim[x.Rank];
         (dims[0], dims[1]) = (x[0], x[1]);
         for (int axis = 0; axis < Kernel.Length; axis++) dims[axis + 2] = Window.Output(node, axis, x[axis + 2], Kernel[axis]);
-        context.SetOutput(0, context.InputType(0), new(dims));
+        context.SetOutput(0, context.InputType(0), IsChannelsLast ? ChannelsLast.ToLast(new(dims)) : new(dims));
     }
 
     public void Evaluate(EvaluationContext context)
     {
-        (Tensor x, Tensor y) = (context.Input(0), context.Output(0));
+        if (IsChannelsLast) ChannelsLast.Run(context, (x, y) => Run(context, x, y));
+        else Run(context, context.Input(0), context.Output(0));
+    }
+
+    private void Run(EvaluationContext context, Tensor x, Tensor y)
+    {
         WindowAxis[] axes = Window.Axes(context.Node, x.Shape.Dims[2..], Kernel);
         (CodeScale input, CodeScale result) = (context.CodeScale(1, 2), context.CodeScale(3, 4));
         if (axes[0] == WindowAxis.Single && axes[1].Dilation == 1 && axes[2].Dilation == 1)

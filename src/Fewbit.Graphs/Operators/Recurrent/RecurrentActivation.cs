@@ -24,6 +24,13 @@ internal sealed record RecurrentActivation(string Name, float Alpha, float Beta)
         return Array.ConvertAll(names, name => Create(node, name.ToLowerInvariant(), alphas, betas));
     }
 
+    /// <summary>One activation by its name, with its constants where they are stated.</summary>
+    public static RecurrentActivation Create(Node node, string name, ReadOnlySpan<float> constants)
+    {
+        RecurrentActivation activation = Create(node, name.ToLowerInvariant(), new(), new());
+        return activation with { Alpha = constants.Length > 0 ? constants[0] : activation.Alpha, Beta = constants.Length > 1 ? constants[1] : activation.Beta };
+    }
+
     /// <summary>Applies the function in place.</summary>
     public void Apply<T>(Span<T> x, T clip) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
