@@ -8,6 +8,8 @@ namespace Fewbit.Graphs.Operators.Contributed;
 /// <param name="Function">The activation.</param>
 internal sealed record Activated(ICompiledOperator Inner, RecurrentActivation Function) : ICompiledOperator
 {
+    private static readonly string[] GemmConstants = ["activation_alpha", "activation_beta"];
+
     /// <summary>FusedConv(x, w, bias, residual). The activations that a convolution's kernels apply themselves are left to them.</summary>
     public static IOperator ParseConv(Node node)
     {
@@ -28,7 +30,7 @@ internal sealed record Activated(ICompiledOperator Inner, RecurrentActivation Fu
     public static IOperator ParseGemm(Node node)
     {
         string name = node.String("activation", "");
-        float[] constants = [.. new[] { "activation_alpha", "activation_beta" }.Where(node.Attributes.Contains).Select(constant => node.Float(constant))];
+        float[] constants = [.. GemmConstants.Where(node.Attributes.Contains).Select(constant => node.Float(constant))];
         return name.Length == 0 ? MatrixProductSum.Parse(node) : new Activated(MatrixProductSum.Parse(node), RecurrentActivation.Create(node, name, constants));
     }
 

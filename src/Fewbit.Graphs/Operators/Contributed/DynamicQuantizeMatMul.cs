@@ -1,6 +1,5 @@
 using Fewbit.Graphs.Operators.Quantized;
 using Fewbit.Tensors;
-using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Graphs.Operators.Contributed;
 

@@ -92,7 +92,7 @@ internal sealed record GroupQueryAttention(int HeadCount, int KeyHeadCount, floa
     }
 
     /// <summary>The cache with the new items in their places, zeros where nothing is yet.</summary>
-    private Tensor Filled(EvaluationContext context, int pastInput, Tensor items, int[] starts, long length)
+    private static Tensor Filled(EvaluationContext context, int pastInput, Tensor items, int[] starts, long length)
     {
         (int heads, int count, int size) = ((int)items.Shape[1], (int)items.Shape[2], (int)items.Shape[3]);
         Tensor cache = Tensor.Allocate(ElementType.Float32, [starts.Length, heads, length, size]);
