@@ -119,10 +119,9 @@ public sealed unsafe class BlockedWinogradTests
         public void Run<TTile>(Activation activation) where TTile : struct, IWinogradTile
         {
             using var packed = new NativeBuffer<float>(WinogradWeights.Floats<TTile>(_shape.OutChannels, _shape.InChannels));
-            using var scratch = new NativeBuffer<byte>(new WinogradTiling<TTile>(_shape).SharedBytes);
             WinogradWeights.Pack<TTile>(_shape.OutChannels, _shape.InChannels, _w.Pointer, packed.Pointer);
             Y.Fill(float.NaN);
-            BlockedWinogradConv2D.Run<TTile>(_shape, _blockedX.Pointer, packed.Pointer, new BlockedEpilogue { Bias = _bias.Pointer, Residual = _blockedResidual.Pointer, Activation = activation }, _blockedY.Pointer, (float*)scratch.Pointer);
+            BlockedWinogradConv2D.Run<TTile>(_shape, _blockedX.Pointer, packed.Pointer, new BlockedEpilogue { Bias = _bias.Pointer, Residual = _blockedResidual.Pointer, Activation = activation }, _blockedY.Pointer);
         }
 
         public void Dispose()

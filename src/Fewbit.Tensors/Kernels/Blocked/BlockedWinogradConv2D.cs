@@ -35,8 +35,8 @@ internal static unsafe class BlockedWinogradConv2D
         else WinogradWeights.Pack<WinogradTile2>(shape.OutChannels, shape.InChannels, w, packed);
     }
 
-    /// <summary>Shared scratch that <see cref="Run"/> needs, aligned to 64.</summary>
-    public static long ScratchBytes(in Conv2DShape shape) => UsesLargeTiles(shape) ? new WinogradTiling<WinogradTile4>(shape).SharedBytes : new WinogradTiling<WinogradTile2>(shape).SharedBytes;
+    /// <summary>Shared scratch that <see cref="Run"/> needs: none, each thread has its own.</summary>
+    public static long ScratchBytes(in Conv2DShape shape) => 0;
 
     /// <summary>y = epilogue(conv(x, w)).</summary>
     /// <param name="shape">The convolution; channels need not be whole blocks.</param>
@@ -48,8 +48,8 @@ internal static unsafe class BlockedWinogradConv2D
     public static void Run(in Conv2DShape shape, float* x, float* packed, in BlockedEpilogue epilogue, float* y, void* scratch)
     {
         if (shape.IsEmpty) return;
-        if (UsesLargeTiles(shape)) Run<WinogradTile4>(shape, x, packed, epilogue, y, (float*)scratch);
-        else Run<WinogradTile2>(shape, x, packed, epilogue, y, (float*)scratch);
+        if (UsesLargeTiles(shape)) Run<WinogradTile4>(shape, x, packed, epilogue, y);
+        else Run<WinogradTile2>(shape, x, packed, epilogue, y);
     }
 
     internal static int Blocks(int channels) => (channels + Lanes - 1) / Lanes;
@@ -65,49 +65,24 @@ internal static unsafe class BlockedWinogradConv2D
     }
 
     /// <summary>As above, for weights of one size of tiles.</summary>
-    internal static void Run<TTile>(in Conv2DShape shape, float* x, float* packed, in BlockedEpilogue epilogue, float* y, float* scratch) where TTile : struct, IWinogradTile
+    internal static void Run<TTile>(in Conv2DShape shape, float* x, float* packed, in BlockedEpilogue epilogue, float* y) where TTile : struct, IWinogradTile
     {
         var work = new WinogradWork<TTile>(shape, x, packed, epilogue, y);
-        if (!work.Tiling.IsShared)
-        {
-            var groups = new GroupJob<TTile>(work);
-            Workers.Run(work.Tiling.Groups, ref groups);
-            return;
-        }
-        var transform = new TransformJob<TTile>(work, scratch);
-        Workers.Run(transform.Chunks, ref transform);
-        var multiply = new MultiplyJob<TTile>(work, scratch);
-        Workers.Run(work.Tiling.OutPairs, ref multiply);
+        var job = new GroupJob<TTile>(work);
+        Workers.Run(work.Tiling.Groups * work.Tiling.Parts, ref job);
     }
 
-    /// <summary>A chunk is a group of tiles with all its channels: its transformed inputs stay in the cache of its core.</summary>
+    /// <summary>A chunk is a group of tiles, or a part of its output channels: its transformed inputs stay in the cache of its core.</summary>
     private readonly struct GroupJob<TTile>(WinogradWork<TTile> work) : IJob where TTile : struct, IWinogradTile
     {
         public void Run(int chunk)
         {
             WinogradTiling<TTile> tiling = work.Tiling;
-            float* inputs = (float*)ThreadScratch.Get((tiling.InputFloats + WinogradTiling<TTile>.ProductFloats) * sizeof(float)), products = inputs + tiling.InputFloats;
-            (int first, int count) = tiling.Group(chunk);
+            float* inputs = (float*)ThreadScratch.Get((tiling.InputFloats + tiling.ProductFloats) * sizeof(float)), products = inputs + tiling.InputFloats;
+            (int first, int count) = tiling.Group(chunk / tiling.Parts);
+            int part = chunk % tiling.Parts;
             work.Transform(first, count, 0, tiling.InBlocks, inputs);
-            work.Multiply(first, count, 0, tiling.OutPairs, inputs, products);
+            work.Multiply(first, count, tiling.OutPairs * part / tiling.Parts, tiling.OutPairs * (part + 1) / tiling.Parts, inputs, products);
         }
-    }
-
-    /// <summary>A chunk is some blocks of input channels of all tiles.</summary>
-    private readonly struct TransformJob<TTile>(WinogradWork<TTile> work, float* inputs) : IJob where TTile : struct, IWinogradTile
-    {
-        private const int TilesPerChunk = 64;
-
-        private int BlocksPerChunk => (TilesPerChunk + work.Tiling.Tiles - 1) / work.Tiling.Tiles;
-
-        public int Chunks => (work.Tiling.InBlocks + BlocksPerChunk - 1) / BlocksPerChunk;
-
-        public void Run(int chunk) => work.Transform(0, work.Tiling.Tiles, chunk * BlocksPerChunk, Math.Min((chunk + 1) * BlocksPerChunk, work.Tiling.InBlocks), inputs);
-    }
-
-    /// <summary>A chunk is a pair of blocks of output channels of all tiles.</summary>
-    private readonly struct MultiplyJob<TTile>(WinogradWork<TTile> work, float* inputs) : IJob where TTile : struct, IWinogradTile
-    {
-        public void Run(int chunk) => work.Multiply(0, work.Tiling.Tiles, chunk, chunk + 1, inputs, (float*)ThreadScratch.Get(WinogradTiling<TTile>.ProductFloats * sizeof(float)));
     }
 }

@@ -1,15 +1,11 @@
 namespace Fewbit.Tensors.Kernels;
 
-/// <summary>How the tiles of a convolution are numbered (image, row, column), grouped and held in scratch.</summary>
+/// <summary>How the tiles of a convolution are numbered (image, row, column), and split into chunks of work.</summary>
 internal readonly struct WinogradTiling<TTile> where TTile : struct, IWinogradTile
 {
     private const int Lanes = ChannelBlocks.Width;
-    private const int InputBytesPerGroup = 400 << 10; // with products and weights in a second-level cache of 1 MiB
-    private const int MostTilesPerGroup = 48;
-    private const int FewGroups = 4;
-
-    /// <summary>Tiles whose products wait for the output transform at a time, at most.</summary>
-    public const int ProductTiles = 24;
+    private const int InputBytesPerGroup = 620 << 10; // beside products and weights in a second-level cache of 1 MiB
+    private const int FewestTilesPerGroup = 12, MostTilesPerGroup = 36;
 
     public WinogradTiling(in Conv2DShape shape)
     {
@@ -18,11 +14,11 @@ internal readonly struct WinogradTiling<TTile> where TTile : struct, IWinogradTi
         Rows = (shape.OutHeight + TTile.Outputs - 1) / TTile.Outputs;
         Columns = (shape.OutWidth + TTile.Outputs - 1) / TTile.Outputs;
         Tiles = shape.Batch * Rows * Columns;
-        int tiles = Math.Clamp(InputBytesPerGroup / (Points * InBlocks * Lanes * sizeof(float)), WinogradProducts.MaxTiles, MostTilesPerGroup);
+        int tiles = Math.Clamp(InputBytesPerGroup / (Points * InBlocks * Lanes * sizeof(float)), FewestTilesPerGroup, MostTilesPerGroup);
         Groups = (Tiles + tiles - 1) / tiles;
-        IsShared = Groups < FewGroups;
-        if (IsShared) Groups = 1;
+        if (Groups > 1) Groups += Groups % 2; // two threads end together
         TilesPerGroup = (Tiles + Groups - 1) / Groups;
+        Parts = Groups < 4 && OutPairs > 1 ? 2 : 1;
     }
 
     public static int Points => (TTile.Outputs + 2) * (TTile.Outputs + 2);
@@ -46,10 +42,8 @@ internal readonly struct WinogradTiling<TTile> where TTile : struct, IWinogradTi
 
     public int TilesPerGroup { get; }
 
-    /// <summary>Few tiles and many channels: all threads share the transformed inputs, and split the output channels.</summary>
-    public bool IsShared { get; }
-
-    public long SharedBytes => IsShared ? InputFloats * sizeof(float) : 0;
+    /// <summary>Parts that the output channels of a group are split into where groups are few. Each transforms the inputs again: sharing them between cores is slower.</summary>
+    public int Parts { get; }
 
     /// <summary>From point to point of the transformed inputs [point][block][tile][16]: an odd number of vectors, so that the points of a tile spread over the cache.</summary>
     public int PointStep => ((InBlocks * TilesPerGroup) | 1) * Lanes;
@@ -57,7 +51,7 @@ internal readonly struct WinogradTiling<TTile> where TTile : struct, IWinogradTi
     public long InputFloats => (long)Points * PointStep;
 
     /// <summary>[block of a pair][tile][point][16].</summary>
-    public static long ProductFloats => (long)WinogradProducts.MaxBlocks * ProductTiles * Points * Lanes;
+    public long ProductFloats => (long)WinogradProducts.MaxBlocks * TilesPerGroup * Points * Lanes;
 
     public (int First, int Count) Group(int group)
     {

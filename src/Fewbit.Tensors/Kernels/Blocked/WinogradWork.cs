@@ -40,28 +40,24 @@ internal readonly unsafe struct WinogradWork<TTile>(Conv2DShape shape, float* x,
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Multiply(int firstTile, int tiles, int firstPair, int endPair, float* inputs, float* products)
     {
-        int parts = (tiles + WinogradTiling<TTile>.ProductTiles - 1) / WinogradTiling<TTile>.ProductTiles;
         for (int pair = firstPair; pair < endPair; pair++)
         {
-            for (int part = 0; part < parts; part++)
-            {
-                int first = tiles * part / parts, end = tiles * (part + 1) / parts;
-                Multiply(pair, inputs + first * Lanes, tiles, end - first, products);
-                int block = pair * WinogradProducts.MaxBlocks, blocks = Math.Min(WinogradProducts.MaxBlocks, Tiling.OutBlocks - block);
-                for (int i = 0; i < blocks; i++) Store(firstTile + first, end - first, block + i, products + (long)i * (end - first) * WinogradTiling<TTile>.Points * Lanes);
-            }
+            int block = pair * WinogradProducts.MaxBlocks, blocks = Math.Min(WinogradProducts.MaxBlocks, Tiling.OutBlocks - block);
+            Multiply(block, blocks, tiles, inputs, products);
+            for (int i = 0; i < blocks; i++) Store(firstTile, tiles, block + i, products + (long)i * tiles * WinogradTiling<TTile>.Points * Lanes);
         }
     }
 
-    private void Multiply(int pair, float* inputs, int inputTiles, int tiles, float* products)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Multiply(int block, int blocks, int tiles, float* inputs, float* products)
     {
-        int block = pair * WinogradProducts.MaxBlocks, blocks = Math.Min(WinogradProducts.MaxBlocks, Tiling.OutBlocks - block), points = WinogradTiling<TTile>.Points;
+        int points = WinogradTiling<TTile>.Points;
         int runs = (tiles + WinogradProducts.MaxTiles - 1) / WinogradProducts.MaxTiles;
         long pointWeights = (long)Tiling.InBlocks * Lanes * blocks * Lanes;
         var operands = new WinogradProducts.Operands
         {
             Blocks = Tiling.InBlocks,
-            InputStep = inputTiles * Lanes,
+            InputStep = tiles * Lanes,
             TileStep = points * Lanes,
             BlockStep = tiles * points * Lanes,
             Weights = packed + (long)block * points * Tiling.InBlocks * Lanes * Lanes,
@@ -78,6 +74,7 @@ internal readonly unsafe struct WinogradWork<TTile>(Conv2DShape shape, float* x,
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Store(int firstTile, int tiles, int block, float* products)
     {
         (int image, int row, int column) = Locate(firstTile);
@@ -96,6 +93,7 @@ internal readonly unsafe struct WinogradWork<TTile>(Conv2DShape shape, float* x,
     }
 
     /// <summary>Columns outside the plane read as zeros: the tile is copied.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void CopyEdge(float** rows, int side, int left, float* copy, float* zeros)
     {
         for (int i = 0; i < side; i++, copy += side * Lanes)
