@@ -12,6 +12,12 @@ public sealed record ExecutionLimits
     /// <summary>Iterations of all Loop and Scan nodes of a run together, nested ones counted each time, 1 and up. Default: 16,777,216.</summary>
     public long MaxIterations { get; init => field = Require.InRange(value, 1, long.MaxValue, nameof(MaxIterations)); } = 1 << 24;
 
+    /// <summary>
+    /// Bytes of weights that a plan may keep transformed for Winograd's algorithm, 0 and up; 0: no convolution is transformed. Default: 128 MiB.
+    /// They are spent in the order of the graph: early convolutions have more pixels, and save more for a byte.
+    /// </summary>
+    public long WinogradBytes { get; init => field = Require.InRange(value, 0, long.MaxValue, nameof(WinogradBytes)); } = 128 << 20;
+
     /// <summary>Time after which a run starts no further iteration. Default: none.</summary>
     public TimeSpan? TimeLimit { get; init; }
 }

@@ -10,6 +10,7 @@ internal sealed class PlanCompiler : IInferenceSource
     private readonly Graph _graph;
     private readonly PlanRequest _request;
     private readonly BodyRequest? _surroundings;
+    private readonly WinogradBudget _winograd;
     private readonly Interpreter _interpreter = new();
     private readonly ScratchSpace _scratch = new();
     private readonly Dictionary<Value, (ElementType Type, SymbolicShape? Shape)> _inferred = [];
@@ -25,6 +26,7 @@ internal sealed class PlanCompiler : IInferenceSource
     public PlanCompiler(Graph graph, PlanRequest request, BodyRequest? surroundings = null)
     {
         (_graph, _request, _surroundings) = (graph, request, surroundings);
+        _winograd = new(request.Limits.WinogradBytes);
         Budget = surroundings?.Budget ?? new(request.Limits);
         Value[] outputs = request.Outputs is { } names ? [.. names.Select(Named)] : [.. graph.Outputs];
         (Value Variable, Value Source)[] updates = [.. (request.Updates ?? new Dictionary<string, string>()).Select(pair => (Named(pair.Key), Named(pair.Value)))];
@@ -202,7 +204,7 @@ internal sealed class PlanCompiler : IInferenceSource
             if (!Variables.TryGetValue(input.Name, out var readers)) Variables.Add(input.Name, readers = []);
             readers.Add((context, i));
         }
-        IKernel? kernel = (node.Operator as ICompiledOperator)?.Compile(new(node, value => (TypeOf(value), ShapeOf(value)!.ToShape()), TensorOf));
+        IKernel? kernel = (node.Operator as ICompiledOperator)?.Compile(new(node, value => (TypeOf(value), ShapeOf(value)!.ToShape()), TensorOf) { Winograd = _winograd });
         return new StaticStep(context, kernel);
     }
 

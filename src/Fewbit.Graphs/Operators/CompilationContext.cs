@@ -14,6 +14,9 @@ public sealed class CompilationContext
     /// <summary>The node.</summary>
     public Node Node { get; }
 
+    /// <summary>What the plan may still keep of transformed weights.</summary>
+    internal WinogradBudget Winograd { get; init; } = new(0);
+
     /// <summary>True where the input is there.</summary>
     public bool HasInput(int index) => Node.Input(index) is not null;
 

@@ -55,6 +55,24 @@ public sealed class FuseActivationTests
         for (int i = 0; i < expected.ElementCount; i++) Assert.Equal(expected.Span<float>()[i], plan.Output(graph.Outputs[0].Name).Span<float>()[i], 1e-3f);
     }
 
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(1, 1)]
+    [InlineData(2, 2)]
+    public void Compile_BytesForWinograd_AreSpentInTheOrderOfTheGraph(long convolutions, int transformed)
+    {
+        if (Fewbit.Tensors.Kernels.KernelPaths.Active < Fewbit.Tensors.Kernels.KernelPath.Avx512) return;
+        var graph = new Graph(opset: 13);
+        Value x = graph.AddInput("x", ElementType.Float32, ["N", 64, 32, 32]);
+        for (int i = 0; i < 2; i++) x = x.Apply("Conv", new Attributes { { "pads", new long[] { 1, 1, 1, 1 } } }, graph.AddConstant("w", OneNode.Numbers(i, 64, 64, 3, 3)));
+        graph.AddOutput(x);
+        // 36 products for a tile of 4x4 outputs.
+        var limits = new ExecutionLimits { WinogradBytes = convolutions * 36 * 64 * 64 * sizeof(float) };
+        Plan plan = Plan.Compile(Fewbit.Graphs.Passes.Passes.ForExecution(graph), new() { Inputs = new Dictionary<string, Shape> { ["x"] = [1, 64, 32, 32] }, Limits = limits });
+        string[] kernels = [.. plan.Profile(1).Steps.Where(step => step.OpType == "FusedConv").Select(step => step.Kernel)];
+        Assert.Equal(Enumerable.Range(0, 2).Select(i => i < transformed ? "BlockedConvKernel<WinogradRoute>" : "BlockedConvKernel<DirectRoute>"), kernels);
+    }
+
     [Fact]
     public void Run_BroadcastAddend_IsNotTakenAsResidual()
     {

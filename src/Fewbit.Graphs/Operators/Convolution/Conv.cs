@@ -52,7 +52,7 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
         return context.InputType(0) switch
         {
             ElementType.Float32 when shape.IsMatrixProduct => new ProductConvKernel(shape, Activation, context.Constant(1)),
-            ElementType.Float32 when shape.IsPlanar && AllowsWinograd && context.Constant(1) is { } weight && WinogradConv2D.Fits(shape.ToPlanar()) => new WinogradConvKernel(shape.ToPlanar(), Activation, weight),
+            ElementType.Float32 when shape.IsPlanar && AllowsWinograd && context.Constant(1) is { } weight && TakesWinograd(context, shape.ToPlanar()) => new WinogradConvKernel(shape.ToPlanar(), Activation, weight),
             ElementType.Float32 when shape.IsPlanar => new PlanarConvKernel(shape.ToPlanar(), Activation, context.Constant(1)),
             ElementType.Float32 => new ReferenceConvKernel<float>(shape, Activation),
             ElementType.Float64 => new ReferenceConvKernel<double>(shape, Activation),
@@ -60,11 +60,13 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
         };
     }
 
+    private static bool TakesWinograd(CompilationContext context, Conv2DShape shape) => WinogradConv2D.Fits(shape) && context.Winograd.TryTake(WinogradConv2D.PackedWeightBytes(shape));
+
     private IKernel CompileBlocked(CompilationContext context, Conv2DShape shape)
     {
         (Tensor? weight, Tensor? bias) = (context.Constant(1), context.Constant(2));
         if (context.Node.Inputs[0]!.Layout == Layout.RowMajor) return new BlockedConvKernel<PlanesRoute>(shape, Activation, weight, bias);
-        if (AllowsWinograd && weight is not null && BlockedWinogradConv2D.Fits(shape)) return new BlockedConvKernel<WinogradRoute>(shape, Activation, weight, bias);
+        if (AllowsWinograd && weight is not null && BlockedWinogradConv2D.Fits(shape) && context.Winograd.TryTake(BlockedWinogradConv2D.PackedWeightBytes(shape))) return new BlockedConvKernel<WinogradRoute>(shape, Activation, weight, bias);
         return BlockedConv2D.Fits(shape) ? new BlockedConvKernel<DirectRoute>(shape, Activation, weight, bias) : new BlockedConvKernel<ConvertingRoute>(shape, Activation, weight, bias);
     }
 
