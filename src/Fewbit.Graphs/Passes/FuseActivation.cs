@@ -29,13 +29,13 @@ public sealed class FuseActivation : IPass
         if (conv.Outputs[0].Type != ElementType.Float32) return;
         Value? residual = null;
         List<Node> taken = [conv];
-        if (OnlyReader(taken[^1]) is { } add && add.Is("Add") && ResidualOf(add, conv.Outputs[0]) is { } other)
+        if (taken[^1].OnlyReader() is { } add && add.Is("Add") && ResidualOf(add, conv.Outputs[0]) is { } other)
         {
             taken.Add(add);
             residual = other;
         }
         Activation activation = Activation.None;
-        while (OnlyReader(taken[^1]) is { } reader && ActivationOf(reader) is { } found && Joined(activation, found) is { } joint)
+        while (taken[^1].OnlyReader() is { } reader && ActivationOf(reader) is { } found && Joined(activation, found) is { } joint)
         {
             taken.Add(reader);
             activation = joint;
@@ -58,12 +58,6 @@ public sealed class FuseActivation : IPass
         Value?[] inputs = residual is null ? [conv.Inputs[0], conv.Inputs[1], conv.Input(2)] : [conv.Inputs[0], conv.Inputs[1], conv.Input(2), residual];
         foreach (Node node in taken) graph.Remove(node);
         graph.InsertNode(index, OperatorTable.FewbitDomain, "FusedConv", conv.Name, inputs, [output], attributes);
-    }
-
-    private static Node? OnlyReader(Node node)
-    {
-        Value output = node.Outputs[0];
-        return output.Uses.Count == 1 && !output.IsOutput && output.Uses[0].Node.Graph == node.Graph ? output.Uses[0].Node : null;
     }
 
     /// <summary>The other operand of an Add, where it has the shape of the result.</summary>
@@ -89,7 +83,7 @@ public sealed class FuseActivation : IPass
         _ => null,
     };
 
-    private static Activation? ActivationOf(Node node)
+    internal static Activation? ActivationOf(Node node)
     {
         if (node.Is("Relu")) return Activation.Relu;
         if (node.Is("LeakyRelu")) return Activation.LeakyRelu(node.Float("alpha", 0.01f));

@@ -17,7 +17,8 @@ public static class Passes
     public static IReadOnlyList<PassReport> PrepareForExecution(Graph graph)
     {
         Inference.Infer(graph);
-        return Run(graph, new FoldConstants(), new RemoveDeadNodes(), new FoldBatchNorm { KeepsOriginal = false }, new ReplaceReduceMean(), new FuseActivation { AllowsWinograd = true }, new RemoveDeadNodes(), new BlockChannels());
+        return Run(graph, new FoldConstants(), new RemoveDeadNodes(), new FoldBatchNorm { KeepsOriginal = false }, new ReplaceReduceMean(), new FuseActivation { AllowsWinograd = true },
+            new FuseNormalization(), new FuseGelu(), new FuseAttention(), new RemoveDeadNodes(), new FuseMatMul(), new RemoveDeadNodes(), new BlockChannels());
     }
 
     /// <summary>Runs passes on a graph, one after the other.</summary>

@@ -10,11 +10,20 @@ internal enum ActivationKind : byte
     Relu,
     Clip,
     LeakyRelu,
+
+    /// <summary>x / 2 · (1 + erf(x / √2)); from here on matrix products only.</summary>
+    Gelu,
+
+    /// <summary>Gelu with tanh in the place of erf.</summary>
+    TanhGelu,
+
+    /// <summary>x · sigmoid(alpha · x).</summary>
+    Swish,
 }
 
 /// <summary>An activation and its constants. NaN passes through each of them.</summary>
 /// <param name="Kind">Which one.</param>
-/// <param name="Low">Clip: the minimum. LeakyRelu: the slope below zero.</param>
+/// <param name="Low">Clip: the minimum. LeakyRelu: the slope below zero. Swish: alpha.</param>
 /// <param name="High">Clip: the maximum.</param>
 internal readonly record struct Activation(ActivationKind Kind, float Low = 0, float High = 0)
 {
@@ -26,13 +35,23 @@ internal readonly record struct Activation(ActivationKind Kind, float Low = 0, f
 
     public static Activation LeakyRelu(float slope) => new(ActivationKind.LeakyRelu, slope);
 
+    public static Activation Gelu => new(ActivationKind.Gelu);
+
+    public static Activation TanhGelu => new(ActivationKind.TanhGelu);
+
+    public static Activation Swish(float alpha) => new(ActivationKind.Swish, alpha);
+
+    /// <summary>Whether it needs an exponential function or the like; these are applied row by row.</summary>
+    public bool IsSmooth => Kind >= ActivationKind.Gelu;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float Apply(float x) => Kind switch
     {
         ActivationKind.Relu => x < 0 ? 0 : x,
         ActivationKind.Clip => x < Low ? Low : x > High ? High : x,
         ActivationKind.LeakyRelu => x < 0 ? x * Low : x,
-        _ => x,
+        ActivationKind.None => x,
+        _ => ApplySmooth(x),
     };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -52,6 +71,42 @@ internal readonly record struct Activation(ActivationKind Kind, float Low = 0, f
             default:
                 return x;
         }
+    }
+
+    /// <summary>Applies a smooth activation to a row in place.</summary>
+    public unsafe void ApplySmooth(float* x, int count)
+    {
+        switch (Kind)
+        {
+            case ActivationKind.Gelu:
+                Each(new VectorGelu(), x, count);
+                break;
+            case ActivationKind.TanhGelu:
+                Each(new VectorTanhGelu(), x, count);
+                break;
+            case ActivationKind.Swish:
+                Each(new VectorSwish(Low), x, count);
+                break;
+        }
+    }
+
+    private unsafe float ApplySmooth(float x)
+    {
+        ApplySmooth(&x, 1);
+        return x;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static unsafe void Each<TFunction>(TFunction function, float* x, int count) where TFunction : struct, IVectorFunction
+    {
+        int i = 0, width = Vector<float>.Count;
+        for (; i + width <= count; i += width) *(Vector<float>*)(x + i) = function.Apply(*(Vector<float>*)(x + i));
+        if (i == count) return;
+        Span<float> last = stackalloc float[width], rest = new(x + i, count - i);
+        last.Clear();
+        rest.CopyTo(last);
+        function.Apply(new Vector<float>(last)).CopyTo(last);
+        last[..rest.Length].CopyTo(rest);
     }
 }
 

@@ -17,7 +17,7 @@ internal readonly unsafe struct TileStore(float* c, int stride, float alpha, flo
     public void Write(float* tile, int tileStride, int row, int column, int rows, int columns, bool isFirst, bool isLast)
     {
         float keep = isFirst ? beta : 1;
-        if (isLast && keep == 0 && alpha == 1 && epilogue.ColumnBias == null && epilogue.Activation.Kind != ActivationKind.LeakyRelu)
+        if (isLast && keep == 0 && alpha == 1 && epilogue.ColumnBias == null && epilogue.Activation.Kind <= ActivationKind.Clip)
         {
             Clamp(tile, tileStride, row, column, rows, columns);
             return;
@@ -25,7 +25,11 @@ internal readonly unsafe struct TileStore(float* c, int stride, float alpha, flo
         for (int r = 0; r < rows; r++, tile += tileStride)
         {
             long at = (long)(row + r) * stride + column;
-            if (isLast && !epilogue.IsEmpty) Finish(tile, c + at, at, row + r, column, columns, keep);
+            if (isLast && !epilogue.IsEmpty)
+            {
+                Finish(tile, c + at, at, row + r, column, columns, keep);
+                if (epilogue.Activation.IsSmooth) epilogue.Activation.ApplySmooth(c + at, columns);
+            }
             else Add(tile, c + at, columns, keep);
         }
     }
@@ -83,7 +87,7 @@ internal readonly unsafe struct TileStore(float* c, int stride, float alpha, flo
         float bias = epilogue.RowBias == null ? 0 : epilogue.RowBias[row];
         float* columnBias = epilogue.ColumnBias == null ? null : epilogue.ColumnBias + column;
         float* residual = epilogue.Residual == null ? null : epilogue.Residual + at;
-        Activation activation = epilogue.Activation;
+        Activation activation = epilogue.Activation.IsSmooth ? Activation.None : epilogue.Activation;
         int i = 0, width = Vector<float>.Count;
         for (; i + width <= columns; i += width)
         {

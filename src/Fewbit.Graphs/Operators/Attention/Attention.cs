@@ -51,11 +51,14 @@ internal sealed record Attention(long QueryHeads, long KeyHeads, float Scale, fl
         if (mask is { } stated) context.Node.Expect(stated.Rank is >= 2 and <= 4, $"mask has shape {stated}, expected 2 to 4 dimensions");
         return context.InputType(0) switch
         {
+            ElementType.Float32 when IsPlain(context.Node) && shape.Queries >= FloatAttentionKernel.MinQueries => new FloatAttentionKernel(this, shape, mask),
             ElementType.Float32 => new AttentionKernel<float>(this, shape, mask),
             ElementType.Float64 => new AttentionKernel<double>(this, shape, mask),
             var other => context.Node.NoKernel(other),
         };
     }
+
+    private bool IsPlain(Node node) => node.Outputs.Count == 1 && node.Input(PastKey) is null && node.Input(PastValue) is null && SoftCap == 0;
 }
 
 /// <summary>The lengths of an attention node.</summary>

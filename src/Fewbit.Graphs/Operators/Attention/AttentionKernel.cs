@@ -9,9 +9,6 @@ namespace Fewbit.Graphs.Operators;
 /// <summary>Attention head by head: scores, cap, mask, softmax, weighted values.</summary>
 internal sealed unsafe class AttentionKernel<T>(Attention op, AttentionShape shape, Shape? mask) : IKernel where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    private readonly long[] _maskSteps = mask is { } m ? MaskSteps(m) : [];
-    private readonly int _maskWidth = mask is { } w ? (int)w.Dims[^1] : 0;
-
     public void Run(EvaluationContext context)
     {
         long keyCount = (long)shape.Batch * shape.KeyHeads * shape.Total * shape.HeadSize, valueCount = keyCount / Math.Max(1, shape.HeadSize) * shape.ValueSize;
@@ -19,37 +16,26 @@ internal sealed unsafe class AttentionKernel<T>(Attention op, AttentionShape sha
         T* keys = context.HasOutput(1) ? (T*)context.Output(1).Address : scratch, values = context.HasOutput(2) ? (T*)context.Output(2).Address : scratch + keyCount;
         Gather(context.FindInput(Attention.PastKey), context.Input(1), keys, shape.HeadSize);
         Gather(context.FindInput(Attention.PastValue), context.Input(2), values, shape.ValueSize);
-        Tensor? maskTensor = context.FindInput(Attention.Mask), lengths = context.FindInput(Attention.KeyLengths);
-        fixed (long* steps = _maskSteps)
+        var job = new HeadJob
         {
-            var job = new HeadJob
-            {
-                Query = (T*)context.Input(0).Address,
-                Keys = keys,
-                Values = values,
-                Output = (T*)context.Output(0).Address,
-                Scores = context.HasOutput(3) ? (T*)context.Output(3).Address : null,
-                Mask = maskTensor is null ? null : maskTensor.Address,
-                MaskIsBool = maskTensor?.Type == ElementType.Bool,
-                MaskSteps = steps,
-                MaskWidth = _maskWidth,
-                Lengths = lengths is null ? null : (long*)lengths.Address,
-                Batch = shape.Batch,
-                Heads = shape.Heads,
-                KeyHeads = shape.KeyHeads,
-                Queries = shape.Queries,
-                Past = shape.Past,
-                Total = shape.Total,
-                HeadSize = shape.HeadSize,
-                ValueSize = shape.ValueSize,
-                IsSplit = shape.IsSplit,
-                IsCausal = op.IsCausal,
-                Scale = op.Scale == 0 ? T.One / T.Sqrt(T.CreateChecked(shape.HeadSize)) : T.CreateChecked(op.Scale),
-                Cap = T.CreateChecked(op.SoftCap),
-                ScoreOutput = (int)op.ScoreOutput,
-            };
-            Workers.Run(shape.Batch * shape.Heads, ref job);
-        }
+            Query = (T*)context.Input(0).Address,
+            Keys = keys,
+            Values = values,
+            Output = (T*)context.Output(0).Address,
+            Scores = context.HasOutput(3) ? (T*)context.Output(3).Address : null,
+            Mask = AttentionMask<T>.Of(context, op.IsCausal, shape, mask),
+            Heads = shape.Heads,
+            KeyHeads = shape.KeyHeads,
+            Queries = shape.Queries,
+            Total = shape.Total,
+            HeadSize = shape.HeadSize,
+            ValueSize = shape.ValueSize,
+            IsSplit = shape.IsSplit,
+            Scale = op.Scale == 0 ? T.One / T.Sqrt(T.CreateChecked(shape.HeadSize)) : T.CreateChecked(op.Scale),
+            Cap = T.CreateChecked(op.SoftCap),
+            ScoreOutput = (int)op.ScoreOutput,
+        };
+        Workers.Run(shape.Batch * shape.Heads, ref job);
     }
 
     /// <summary>Lays earlier and new keys (or values) out as [N, heads, total, size].</summary>
@@ -70,22 +56,13 @@ internal sealed unsafe class AttentionKernel<T>(Attention op, AttentionShape sha
         }
     }
 
-    /// <summary>Elements between neighbours of the mask along batch, head and query; 0 where it is broadcast.</summary>
-    private static long[] MaskSteps(Shape mask)
-    {
-        long[] strides = mask.Strides(), steps = new long[3];
-        for (int i = 2; i <= Math.Min(4, mask.Rank); i++) steps[4 - i] = mask[mask.Rank - i] == 1 ? 0 : strides[mask.Rank - i];
-        return steps;
-    }
-
     /// <summary>A chunk is one head of one item of the batch.</summary>
     private struct HeadJob : IJob
     {
         public T* Query, Keys, Values, Output, Scores;
-        public byte* Mask;
-        public bool MaskIsBool, IsSplit, IsCausal;
-        public long* MaskSteps, Lengths;
-        public int MaskWidth, Batch, Heads, KeyHeads, Queries, Past, Total, HeadSize, ValueSize, ScoreOutput;
+        public AttentionMask<T> Mask;
+        public bool IsSplit;
+        public int Heads, KeyHeads, Queries, Total, HeadSize, ValueSize, ScoreOutput;
         public T Scale, Cap;
 
         public readonly void Run(int chunk)
@@ -111,28 +88,10 @@ internal sealed unsafe class AttentionKernel<T>(Attention op, AttentionShape sha
                 for (int j = 0; j < row.Length; j++) row[j] = Cap * T.Tanh(row[j] / Cap);
             }
             if (ScoreOutput == 1) row[..copy.Length].CopyTo(copy);
-            ApplyMask(n, head, query, row);
+            Mask.Apply(n, head, query, row);
             if (ScoreOutput == 2) row[..copy.Length].CopyTo(copy);
             Normalize(row);
             if (ScoreOutput == 3) row[..copy.Length].CopyTo(copy);
-        }
-
-        private readonly void ApplyMask(int n, int head, int query, Span<T> row)
-        {
-            long length = Lengths == null ? Total : Lengths[n];
-            long visible = IsCausal ? Math.Min(length, query + 1 + (Lengths != null && Past == 0 ? length - Queries : Past)) : length;
-            if (Mask != null)
-            {
-                long start = n * MaskSteps[0] + head * MaskSteps[1] + query * MaskSteps[2];
-                visible = MaskWidth == 1 ? visible : Math.Min(visible, MaskWidth);
-                for (int j = 0; j < visible; j++)
-                {
-                    long at = start + (MaskWidth == 1 ? 0 : j);
-                    if (!MaskIsBool) row[j] += ((T*)Mask)[at];
-                    else if (Mask[at] == 0) row[j] = T.NegativeInfinity;
-                }
-            }
-            row[(int)Math.Clamp(visible, 0, row.Length)..].Fill(T.NegativeInfinity);
         }
 
         /// <summary>Softmax; a row that sees nothing becomes zeros.</summary>

@@ -1,9 +1,10 @@
 using System.Numerics;
+using Fewbit.Graphs.Operators.Elementwise;
 using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Graphs.Operators;
 
-/// <summary>The activation of a fused node as attributes: activation = none, relu, clip (low, high) or leakyrelu (low = slope).</summary>
+/// <summary>The activation of a fused node as attributes: activation = none, relu, clip (low, high), leakyrelu (low = slope), gelu, tanhgelu or swish (low = alpha).</summary>
 internal static class FusedActivation
 {
     public static Activation Parse(Node node) => node.String("activation", "none") switch
@@ -12,13 +13,16 @@ internal static class FusedActivation
         "relu" => Activation.Relu,
         "clip" => Activation.Clip(node.Float("low"), node.Float("high")),
         "leakyrelu" => Activation.LeakyRelu(node.Float("low")),
-        string other => throw node.Fail($"activation is '{other}', expected none, relu, clip or leakyrelu"),
+        "gelu" => Activation.Gelu,
+        "tanhgelu" => Activation.TanhGelu,
+        "swish" => Activation.Swish(node.Float("low")),
+        string other => throw node.Fail($"activation is '{other}', expected none, relu, clip, leakyrelu, gelu, tanhgelu or swish"),
     };
 
     public static void Write(Activation activation, Attributes attributes)
     {
         attributes.Set("activation", activation.Kind.ToString().ToLowerInvariant());
-        if (activation.Kind is ActivationKind.Clip or ActivationKind.LeakyRelu) attributes.Set("low", activation.Low);
+        if (activation.Kind is ActivationKind.Clip or ActivationKind.LeakyRelu or ActivationKind.Swish) attributes.Set("low", activation.Low);
         if (activation.Kind == ActivationKind.Clip) attributes.Set("high", activation.High);
     }
 
@@ -28,6 +32,9 @@ internal static class FusedActivation
         ActivationKind.Relu => x < T.Zero ? T.Zero : x,
         ActivationKind.Clip => x < T.CreateChecked(activation.Low) ? T.CreateChecked(activation.Low) : x > T.CreateChecked(activation.High) ? T.CreateChecked(activation.High) : x,
         ActivationKind.LeakyRelu => x < T.Zero ? x * T.CreateChecked(activation.Low) : x,
+        ActivationKind.Gelu => new GeluFunction().Apply(x),
+        ActivationKind.TanhGelu => new TanhGeluFunction().Apply(x),
+        ActivationKind.Swish => new SwishFunction(activation.Low).Apply(x),
         _ => x,
     };
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Graphs.Operators.Elementwise;
 

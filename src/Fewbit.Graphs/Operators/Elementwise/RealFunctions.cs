@@ -1,4 +1,5 @@
 using System.Numerics;
+using Fewbit.Tensors.Kernels;
 using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace Fewbit.Graphs.Operators.Elementwise;

@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Fewbit.Tensors;
+using Fewbit.Tensors.Kernels;
 using Fewbit.Tensors.Threading;
 
 namespace Fewbit.Graphs.Operators.Elementwise;
@@ -114,10 +115,4 @@ internal static class Loops
         for (int i = 0; i < y.Length; i++) y[i] = function(x[i]);
         return true;
     }
-}
-
-/// <summary>A function of whole vectors.</summary>
-internal interface IVectorFunction
-{
-    Vector<float> Apply(Vector<float> x);
 }

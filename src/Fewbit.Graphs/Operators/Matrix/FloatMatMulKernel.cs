@@ -3,11 +3,12 @@ using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Graphs.Operators;
 
-/// <summary>A batched matrix product in float32.</summary>
+/// <summary>A batched matrix product in float32; a single one may end with a bias, a residual and an activation.</summary>
 internal sealed unsafe class FloatMatMulKernel : IKernel
 {
     private readonly MatMulShape _shape;
     private readonly float _alpha;
+    private readonly Activation _activation;
     private readonly Tensor? _packed;
     private readonly long _stepA, _stepB;
     private readonly bool _isEven;
@@ -15,9 +16,10 @@ internal sealed unsafe class FloatMatMulKernel : IKernel
     /// <param name="shape">All lengths.</param>
     /// <param name="alpha">Factor of the product.</param>
     /// <param name="right">B where it is constant: a single matrix is packed here, once.</param>
-    public FloatMatMulKernel(MatMulShape shape, float alpha, Tensor? right)
+    /// <param name="activation">Applied to the result, after bias (input 2) and residual (input 3) are added.</param>
+    public FloatMatMulKernel(MatMulShape shape, float alpha, Tensor? right, Activation activation = default)
     {
-        (_shape, _alpha) = (shape, alpha);
+        (_shape, _alpha, _activation) = (shape, alpha, activation);
         _isEven = IsEven(shape.StartA, out _stepA) & IsEven(shape.StartB, out _stepB);
         // A single row reads the matrix once: packing would only cost memory.
         if (right is not null && shape.Count == 1 && shape.M > 1) _packed = PackedRight.Of(right, shape.N, shape.K, shape.TransposeB);
@@ -29,6 +31,12 @@ internal sealed unsafe class FloatMatMulKernel : IKernel
         GemmProblem problem = GemmProblem.Dense(_shape.M, _shape.N, _shape.K, (float*)context.Input(0).Address, (float*)context.Input(1).Address, c, _shape.TransposeA, _shape.TransposeB);
         problem.Alpha = _alpha;
         if (_packed is not null) problem.PackedB = PackedRight.View(_packed, _shape.N, _shape.K);
+        problem.Epilogue = new Epilogue
+        {
+            ColumnBias = context.FindInput(MatMul.Bias) is { } bias ? (float*)bias.Address : null,
+            Residual = context.FindInput(MatMul.Residual) is { } residual ? (float*)residual.Address : null,
+            Activation = _activation,
+        };
         void* scratch = context.Scratch(Gemm.ScratchBytes(problem));
         if (_shape.Count == 1)
         {

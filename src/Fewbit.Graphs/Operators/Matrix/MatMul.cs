@@ -1,14 +1,23 @@
 using System.Numerics;
 using Fewbit.Tensors;
+using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Graphs.Operators;
 
-/// <summary>ONNX MatMul, opset 13 (NumPy's matmul), and com.microsoft FusedMatMul: Alpha * op(A) * op(B), batch dimensions broadcast.</summary>
+/// <summary>
+/// ONNX MatMul, opset 13 (NumPy's matmul), and com.microsoft FusedMatMul: Alpha * op(A) * op(B), batch dimensions broadcast;
+/// ai.fewbit FusedMatMul: Activation(that + bias of the columns + residual) where B is one matrix.
+/// </summary>
 /// <param name="TransposeA">Whether the last two dimensions of A are swapped first.</param>
 /// <param name="TransposeB">Whether the last two dimensions of B are swapped first.</param>
 /// <param name="Alpha">Factor of the product.</param>
-internal sealed record MatMul(bool TransposeA = false, bool TransposeB = false, float Alpha = 1) : ICompiledOperator, IDifferentiable
+/// <param name="Activation">What follows.</param>
+internal sealed record MatMul(bool TransposeA = false, bool TransposeB = false, float Alpha = 1, Activation Activation = default) : ICompiledOperator, IDifferentiable, IInPlaceOperator
 {
+    public const int Bias = 2, Residual = 3;
+
+    public static MatMul ParseWithEpilogue(Node node) => new(false, node.Int("transB", 0) != 0, node.Float("alpha", 1), FusedActivation.Parse(node));
+
     public static MatMul ParseFused(Node node)
     {
         node.Expect(node.Int("transBatchA", 0) == 0 && node.Int("transBatchB", 0) == 0, $"transBatchA and transBatchB are not supported, expected 0");
@@ -18,12 +27,15 @@ internal sealed record MatMul(bool TransposeA = false, bool TransposeB = false, 
     public void Infer(InferenceContext context)
     {
         Node node = context.Node;
-        node.ExpectInputs(2, 2);
+        node.ExpectInputs(2, HasEpilogue(node) ? 4 : 2);
         (ElementType type, ElementType other) = (context.InputType(0), context.InputType(1));
         node.Expect(type == other || type == ElementType.Undefined || other == ElementType.Undefined, $"multiplies a {type.Name()} and a {other.Name()} tensor, expected one type");
         SymbolicShape? shape = context.InputShape(0) is { } a && context.InputShape(1) is { } b ? Output(node, a, b) : null;
+        node.Expect(!HasEpilogue(node) || type is ElementType.Float32 or ElementType.Undefined, $"multiplies {type.Name()} tensors, expected float32");
         context.SetOutput(0, type, shape);
     }
+
+    private static bool HasEpilogue(Node node) => node.Domain == OperatorTable.FewbitDomain;
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
@@ -32,7 +44,7 @@ internal sealed record MatMul(bool TransposeA = false, bool TransposeB = false, 
         MatMulShape shape = MatMulShape.Of(context.InputShape(0), context.InputShape(1), TransposeA, TransposeB);
         return context.InputType(0) switch
         {
-            ElementType.Float32 => new FloatMatMulKernel(shape, Alpha, context.Constant(1)),
+            ElementType.Float32 => new FloatMatMulKernel(shape, Alpha, context.Constant(1), Activation),
             ElementType.Float64 => new ReferenceMatMulKernel<double>(shape, Alpha),
             ElementType.Int32 when Alpha == 1 => new ReferenceMatMulKernel<int>(shape, 1),
             ElementType.Int64 when Alpha == 1 => new ReferenceMatMulKernel<long>(shape, 1),
@@ -42,9 +54,13 @@ internal sealed record MatMul(bool TransposeA = false, bool TransposeB = false, 
         };
     }
 
+    /// <summary>The residual may be the result itself.</summary>
+    public bool CanOverwrite(int index) => index == Residual;
+
     public void Gradient(GradientContext context)
     {
         if (context.OutputGradient() is not { } gradient) return;
+        if (HasEpilogue(context.Node)) throw context.Node.Fail("has no gradient rule: differentiate the graph before products are fused");
         (Value a, Value b) = (context.Input(0), context.Input(1));
         if (a.Shape is not { } shapeA || b.Shape is not { } shapeB) throw context.Node.Fail("has an input of unknown rank, which its gradient rule needs");
         // Vectors become matrices of one row or column, the gradient with them.

@@ -7,6 +7,7 @@ internal static class MatrixOperators
     {
         registry.Add("MatMul", _ => new MatMul());
         registry.Add("FusedMatMul", MatMul.ParseFused, OperatorTable.MicrosoftDomain);
+        registry.Add("FusedMatMul", MatMul.ParseWithEpilogue, OperatorTable.FewbitDomain);
         registry.Add("Gemm", MatrixProductSum.Parse);
     }
 }

@@ -1,7 +1,13 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
-namespace Fewbit.Graphs.Operators.Elementwise;
+namespace Fewbit.Tensors.Kernels;
+
+/// <summary>A function of whole vectors.</summary>
+internal interface IVectorFunction
+{
+    Vector<float> Apply(Vector<float> x);
+}
 
 /// <summary>e^x: 2^n · e^r with |r| at most ln 2 / 2, e^r by a polynomial of degree 6; within 2 units in the last place, 0 below -103.98.</summary>
 /// <remarks>The steps and coefficients are those of ONNX Runtime (MlasComputeExp): results are equal to the last bit, so that quantizers behind give equal codes.</remarks>
@@ -15,7 +21,7 @@ internal readonly struct VectorExp : IVectorFunction
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector<float> Apply(Vector<float> x)
     {
-        Vector<float> limited = Vector.Min(Vector.Max(x, new Vector<float>(-103.972084f)), new Vector<float>(89));
+        Vector<float> limited = Polynomials.Limit(x, -103.972084f, 89);
         Vector<float> n = Polynomials.Add(limited, Log2E, RoundingBias) - new Vector<float>(RoundingBias);
         Vector<float> r = Polynomials.Add(n, -Ln2Low, Polynomials.Add(n, -Ln2High, limited));
         Vector<float> p = Polynomials.Add(r, 0.00137805939f, 0.00837312452f);
@@ -67,7 +73,7 @@ internal readonly struct VectorErf : IVectorFunction
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector<float> Apply(Vector<float> x)
     {
-        Vector<float> limited = Vector.Min(Vector.Max(x, new Vector<float>(-End)), new Vector<float>(End)), square = limited * limited;
+        Vector<float> limited = Polynomials.Limit(x, -End, End), square = limited * limited;
         Vector<float> p = Polynomials.Add(square, 0.00022905065861350646f, 0.0034082910107109506f);
         p = Polynomials.Add(square, p, 0.050955695062380861f);
         p = Polynomials.Add(square, p, 0.18520832239976145f);
@@ -82,9 +88,44 @@ internal readonly struct VectorErf : IVectorFunction
     }
 }
 
-/// <summary>Steps of Horner's rule.</summary>
+/// <summary>x / 2 · (1 + erf(x / √2)).</summary>
+internal readonly struct VectorGelu : IVectorFunction
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector<float> Apply(Vector<float> x)
+    {
+        Vector<float> half = x * new Vector<float>(0.5f);
+        return Vector.FusedMultiplyAdd(half, new VectorErf().Apply(x * new Vector<float>(0.70710678f)), half);
+    }
+}
+
+/// <summary>x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³))).</summary>
+internal readonly struct VectorTanhGelu : IVectorFunction
+{
+    private const float Outer = 0.797884583f, Inner = 0.044715f * Outer;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector<float> Apply(Vector<float> x)
+    {
+        Vector<float> half = x * new Vector<float>(0.5f);
+        return Vector.FusedMultiplyAdd(half, new VectorTanh().Apply(x * Polynomials.Add(x * x, Inner, Outer)), half);
+    }
+}
+
+/// <summary>x · sigmoid(alpha · x).</summary>
+internal readonly struct VectorSwish(float alpha) : IVectorFunction
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector<float> Apply(Vector<float> x) => x * new VectorSigmoid().Apply(x * new Vector<float>(alpha));
+}
+
+/// <summary>Steps of Horner's rule, and the bounds before it.</summary>
 internal static class Polynomials
 {
+    /// <summary>x between two bounds. NaN passes: the machine's own minimum and maximum give the second operand then, or NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector<float> Limit(Vector<float> x, float low, float high) => Vector.MinNative(new Vector<float>(high), Vector.MaxNative(new Vector<float>(low), x));
+
     /// <summary>x · a + b.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector<float> Add(Vector<float> x, float a, float b) => Vector.FusedMultiplyAdd(x, new Vector<float>(a), new Vector<float>(b));
