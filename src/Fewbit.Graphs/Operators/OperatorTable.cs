@@ -14,6 +14,9 @@ internal static class OperatorTable
     /// <summary>Domain of ONNX Runtime's own operators.</summary>
     public const string MicrosoftDomain = "com.microsoft";
 
+    /// <summary>Domain of standard operators that are not final yet.</summary>
+    public const string PreviewDomain = "ai.onnx.preview";
+
     private static readonly OperatorRegistry Registry = Build();
 
     public static bool Contains(Node node) => Registry.Find(node) is not null;

@@ -9,5 +9,6 @@ internal static class AttentionOperators
         registry.Add("RotaryEmbedding", RotaryEmbedding.Parse);
         registry.Add("LinearAttention", LinearAttention.Parse);
         registry.Add("TensorScatter", TensorScatter.Parse);
+        registry.Add("FlexAttention", FlexAttention.Parse, OperatorTable.PreviewDomain);
     }
 }
