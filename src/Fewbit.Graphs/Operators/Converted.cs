@@ -9,6 +9,10 @@ internal static class Converted
     public static bool ThroughFloat32(EvaluationContext context, IOperator op) => 
         Run(context, op, IsHalf, ElementType.Float32, half => Casting.Convert(half, ElementType.Float32), Casting.Convert);
 
+    /// <summary>As <see cref="ThroughFloat32"/>, for floats of 8 and 4 bits too.</summary>
+    public static bool NarrowThroughFloat32(EvaluationContext context, IOperator op) =>
+        Run(context, op, type => IsHalf(type) || SmallFloats.Contains(type), ElementType.Float32, narrow => Casting.Convert(narrow, ElementType.Float32), Casting.Convert);
+
     /// <summary>Float32 beside float64 is computed in float64 and rounded once; false where all are of one type.</summary>
     public static bool ThroughFloat64(EvaluationContext context, IOperator op)
     {

@@ -120,5 +120,8 @@ internal readonly record struct ErfFunction : IUnaryFunction
 
     public void Apply(ReadOnlySpan<float> x, Span<float> y) => FloatFunctions.Erf(x, y);
 
+    public bool ApplyInteger<T>(ReadOnlySpan<T> x, Span<T> y) where T : unmanaged, INumber<T> =>
+        Loops.Integers(x, y, value => T.CreateTruncating(ErrorFunction.Erf(double.CreateTruncating(value))));
+
     public Value? Gradient(Value x, Value y, Value gradient) => gradient * (-(x * x)).Apply("Exp") * (float)(2 / Math.Sqrt(Math.PI));
 }

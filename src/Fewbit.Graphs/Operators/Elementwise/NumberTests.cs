@@ -15,7 +15,7 @@ internal sealed record IsNotANumber : IOperator
 
     public void Evaluate(EvaluationContext context)
     {
-        if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context));
+        if (!Converted.NarrowThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context));
     }
 
     private readonly struct Action(EvaluationContext context) : IRealAction
@@ -43,7 +43,7 @@ internal sealed record IsInfinite(bool DetectsNegative, bool DetectsPositive) : 
 
     public void Evaluate(EvaluationContext context)
     {
-        if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, this));
+        if (!Converted.NarrowThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, this));
     }
 
     private readonly struct Action(EvaluationContext context, IsInfinite settings) : IRealAction

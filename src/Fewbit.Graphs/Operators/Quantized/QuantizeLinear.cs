@@ -3,20 +3,24 @@ using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Graphs.Operators.Quantized;
 
-/// <summary>ONNX QuantizeLinear, opset 10 to 25: saturate(round_half_even(x / scale) + zero_point), the division in float32; to a minifloat x / scale rounded to it.</summary>
+/// <summary>ONNX QuantizeLinear, opset 10 to 25: saturate(round_half_even(x / scale) + zero_point); to a minifloat x / scale rounded to it.</summary>
+/// <remarks>The division is that of float32; from opset 23 on that of <paramref name="Precision"/>, which is the scale's type where it is left out.</remarks>
 /// <param name="Axis">Dimension of x that a 1-D scale runs along; negative counts from the back.</param>
 /// <param name="BlockSize">Elements along the axis that share a scale; 0 where the scale is not blocked.</param>
 /// <param name="OutputType">Type of the codes where no zero point states it; Undefined for uint8.</param>
 /// <param name="Saturates">Whether numbers beyond an 8-bit minifloat become its largest instead of NaN or infinity.</param>
-internal sealed record QuantizeLinear(long Axis, long BlockSize, ElementType OutputType, bool Saturates) : IOperator
+/// <param name="Precision">Type that x is divided in; Undefined for the scale's.</param>
+internal sealed record QuantizeLinear(long Axis, long BlockSize, ElementType OutputType, bool Saturates, ElementType Precision) : IOperator
 {
     public static QuantizeLinear Parse(Node node) =>
-        new(node.Int("axis", 1), node.Int("block_size", 0), (ElementType)node.Int("output_dtype", 0), node.Int("saturate", 1) != 0);
+        new(node.Int("axis", 1), node.Int("block_size", 0), (ElementType)node.Int("output_dtype", 0), node.Int("saturate", 1) != 0,
+            node.OpsetVersion < 23 ? ElementType.Float32 : (ElementType)node.Int("precision", 0));
 
     public void Infer(InferenceContext context)
     {
         context.Node.ExpectInputs(2, 3);
         ElementType type = context.HasInput(2) ? context.InputType(2) : OutputType == ElementType.Undefined ? ElementType.UInt8 : OutputType;
+        context.Node.Expect(OutputType == ElementType.Undefined || type == ElementType.Undefined || type == OutputType, $"output_dtype is {OutputType.Name()}, but the zero point is {type.Name()}, expected one type");
         context.SetOutput(0, type, context.InputShape(0));
     }
 
@@ -29,6 +33,11 @@ internal sealed record QuantizeLinear(long Axis, long BlockSize, ElementType Out
         int[] zeroPoints = y.Type.HasCodes() && context.FindInput(2) is { } zeroPoint ? Codes.Read(zeroPoint) : new int[scales.Length];
         node.Expect(zeroPoints.Length == scales.Length, $"has {scales.Length} scales and {zeroPoints.Length} zero points, expected as many");
         ReadOnlySpan<float> values = x.Type == ElementType.Float32 ? x.Span<float>() : Floats.Read(x);
+        if ((Precision == ElementType.Undefined ? scale.Type : Precision) is var precision && Converted.IsHalf(precision))
+        {
+            values = Quotients(x, scales, granularity, precision);
+            scales.AsSpan().Fill(1);
+        }
         switch (y.Type)
         {
             case ElementType type when type.IsFloat(): Scale(values, scales, granularity, y); break;
@@ -42,6 +51,14 @@ internal sealed record QuantizeLinear(long Axis, long BlockSize, ElementType Out
                 Codes.Write(codes, y);
                 break;
         }
+    }
+
+    /// <summary>x / scale in a type of 16 bits.</summary>
+    private static float[] Quotients(Tensor x, float[] scales, in Granularity granularity, ElementType precision)
+    {
+        float[] values = Floats.Read(Casting.Convert(x, precision)), divisors = Floats.Read(Casting.Convert(Tensor.From<float>(scales), precision));
+        for (int i = 0; i < values.Length; i++) values[i] /= divisors[granularity.ScaleOf(i)];
+        return Floats.Read(Casting.Convert(Tensor.From<float>(values), precision));
     }
 
     private void Scale(ReadOnlySpan<float> x, float[] scales, in Granularity granularity, Tensor y)

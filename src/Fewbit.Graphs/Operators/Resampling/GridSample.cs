@@ -35,13 +35,18 @@ internal sealed record GridSample(Interpolation Mode, string Padding, bool Align
             node.Expect(x.Rank >= 3 && grid.Rank == x.Rank && grid[x.Rank - 1].MayEqual(x.Rank - 2), $"input has shape {x} and grid {grid}, expected a grid [N, ..., {x.Rank - 2}] of rank {x.Rank}");
             shape = new([x[0].Or(grid[0]), x[1], .. grid.Dims[1..^1]]);
         }
-        context.SetOutput(0, node.ExpectOneFloatType(context), shape);
+        context.ExpectType(1, ElementTypes.IsFloat, "a float type");
+        context.SetOutput(0, node.ExpectOneFloatType(context, inputs: 1), shape);
     }
 
-    public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
+    public void Evaluate(EvaluationContext context)
+    {
+        if (!Converted.ThroughFloat64(context, this)) this.PrepareAndRun(context);
+    }
 
     public IKernel? Compile(CompilationContext context) => context.InputType(0) switch
     {
+        _ when Converted.MustConvert(context) => null,
         ElementType.Float32 => new Kernel<float>(this, context.InputShape(0), context.InputShape(1)),
         ElementType.Float64 => new Kernel<double>(this, context.InputShape(0), context.InputShape(1)),
         var other => context.Node.NoKernel(other),
