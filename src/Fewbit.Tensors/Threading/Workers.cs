@@ -16,17 +16,21 @@ internal interface IJob
 internal static unsafe class Workers
 {
     private const int SpinsBeforeSleep = 2_000;
+    private const int LaneStride = 16; // two lines of the cache, so that lanes do not disturb each other
     private static readonly Lock Gate = new();
     private static Worker[] s_helpers = [];
     private static int s_threadCount = Environment.ProcessorCount;
 
     [ThreadStatic] private static bool t_isInside;
 
-    // One job at a time. A ticket is (generation, chunk): a late helper of an older job can never take a chunk of this one.
+    // One job at a time. Each thread has a lane, a range of neighbouring chunks that it takes first: the layers of a network split alike, so a core finds in its own cache
+    // what it wrote a layer before. A ticket of a lane is (generation, chunk): a late helper of an older job can never take a chunk of this one.
     private static delegate*<void*, int, void> s_body;
     private static void* s_job;
     private static int s_chunks;
-    private static long s_next;
+    private static int s_lanes;
+    private static long[] s_next = new long[LaneStride];
+    private static long s_generation;
     private static int s_pending;
     private static volatile Exception? s_failure;
 
@@ -64,19 +68,20 @@ internal static unsafe class Workers
     private static void Fork(int chunks, delegate*<void*, int, void> body, void* job)
     {
         EnsureHelpers();
-        long generation = (Volatile.Read(ref s_next) >> 32) + 1;
         // Closed first, so that a helper that still holds a ticket of the last job cannot exchange it while the fields change.
-        Interlocked.Exchange(ref s_next, (generation << 32) | int.MaxValue);
+        long generation = ++s_generation;
+        int lanes = Math.Min(s_threadCount, chunks);
+        for (int lane = 0; lane < Math.Max(s_lanes, lanes); lane++) Interlocked.Exchange(ref s_next[lane * LaneStride], (generation << 32) | int.MaxValue);
         s_body = body;
         s_job = job;
         s_chunks = chunks;
+        s_lanes = lanes;
         s_failure = null;
         Volatile.Write(ref s_pending, chunks);
-        Interlocked.Exchange(ref s_next, (generation + 1) << 32);
-        int wanted = Math.Min(s_threadCount - 1, chunks - 1);
-        for (int i = 0; i < wanted; i++) s_helpers[i].Wake();
+        for (int lane = 0; lane < lanes; lane++) Interlocked.Exchange(ref s_next[lane * LaneStride], (generation << 32) | (uint)LaneStart(lane, chunks, lanes));
+        for (int i = 0; i < lanes - 1; i++) s_helpers[i].Wake();
         t_isInside = true;
-        Drain();
+        Drain(0);
         t_isInside = false;
         // The other threads are at their last chunk: yielding now would hand this core to another process for a whole time slice.
         for (int spin = 0; spin < SpinsBeforeSleep && Volatile.Read(ref s_pending) != 0; spin++) Thread.SpinWait(10);
@@ -85,33 +90,51 @@ internal static unsafe class Workers
         if (s_failure is { } failure) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
     }
 
-    /// <summary>Takes chunks until none is left.</summary>
-    private static void Drain()
+    private static int LaneStart(int lane, int chunks, int lanes) => (int)((long)chunks * lane / lanes);
+
+    /// <summary>Takes chunks until none is left, those of its own lane first.</summary>
+    private static void Drain(int own)
     {
-        while (true)
+        long[] next = Volatile.Read(ref s_next);
+        int lanes = Math.Min(Volatile.Read(ref s_lanes), next.Length / LaneStride);
+        for (int i = 0; i < lanes; i++)
         {
-            long ticket = Volatile.Read(ref s_next);
-            int chunk = (int)ticket;
-            if (chunk >= Volatile.Read(ref s_chunks)) return;
-            var body = s_body;
-            void* job = s_job;
-            // The exchange succeeds only while the generation is the same, so body and job belong to the chunk taken.
-            if (Interlocked.CompareExchange(ref s_next, ticket + 1, ticket) != ticket) continue;
-            try
+            while (TryTake(next, (own + i) % lanes))
             {
-                body(job, chunk);
             }
-            catch (Exception exception)
-            {
-                s_failure ??= exception;
-            }
-            Interlocked.Decrement(ref s_pending);
         }
+    }
+
+    private static bool TryTake(long[] next, int lane)
+    {
+        ref long place = ref next[lane * LaneStride];
+        long ticket = Volatile.Read(ref place);
+        int chunk = (int)ticket;
+        if (chunk >= LaneStart(lane + 1, Volatile.Read(ref s_chunks), Volatile.Read(ref s_lanes))) return false;
+        var body = s_body;
+        void* job = s_job;
+        // The exchange succeeds only while the generation is the same, so body and job belong to the chunk taken.
+        if (Interlocked.CompareExchange(ref place, ticket + 1, ticket) != ticket) return true;
+        try
+        {
+            body(job, chunk);
+        }
+        catch (Exception exception)
+        {
+            s_failure ??= exception;
+        }
+        Interlocked.Decrement(ref s_pending);
+        return true;
     }
 
     private static void EnsureHelpers()
     {
         if (s_helpers.Length >= s_threadCount - 1) return;
+        // A late helper may still look at the old lanes: they stay closed.
+        for (int lane = 0; lane < s_next.Length; lane += LaneStride) Interlocked.Exchange(ref s_next[lane], int.MaxValue);
+        long[] next = new long[s_threadCount * LaneStride];
+        next.AsSpan().Fill(int.MaxValue);
+        Volatile.Write(ref s_next, next);
         var helpers = new Worker[s_threadCount - 1];
         s_helpers.CopyTo(helpers, 0);
         for (int i = s_helpers.Length; i < helpers.Length; i++) helpers[i] = new Worker(i);
@@ -126,7 +149,7 @@ internal static unsafe class Workers
         private readonly ManualResetEventSlim _wake = new(false, 0);
         private int _tickets;
 
-        public Worker(int index) => new Thread(Loop) { IsBackground = true, Name = $"Fewbit worker {index}" }.Start();
+        public Worker(int index) => new Thread(() => Loop(index)) { IsBackground = true, Name = $"Fewbit worker {index}" }.Start();
 
         public void Wake()
         {
@@ -134,7 +157,7 @@ internal static unsafe class Workers
             if (!_wake.IsSet) _wake.Set();
         }
 
-        private void Loop()
+        private void Loop(int index)
         {
             t_isInside = true;
             int seen = 0;
@@ -147,7 +170,7 @@ internal static unsafe class Workers
                     if (Volatile.Read(ref _tickets) == seen) _wake.Wait();
                 }
                 seen = Volatile.Read(ref _tickets);
-                Drain();
+                Drain(index + 1);
             }
         }
     }

@@ -49,6 +49,28 @@ public sealed unsafe class WorkersTests
     }
 
     [Fact]
+    public void Run_ThreadsComeAndGo_RunsEachChunkOnce()
+    {
+        int before = Workers.ThreadCount;
+        int* counts = stackalloc int[64];
+        try
+        {
+            for (int round = 0; round < 3_000; round++)
+            {
+                Workers.ThreadCount = 1 + (round < 1_500 ? round / 150 : round * 7 % 13);
+                new Span<int>(counts, 64).Clear();
+                var job = new Mark { Counts = counts };
+                Workers.Run(64, ref job);
+                Assert.False(new Span<int>(counts, 64).ContainsAnyExcept(1));
+            }
+        }
+        finally
+        {
+            Workers.ThreadCount = before;
+        }
+    }
+
+    [Fact]
     public void Run_ChunkThrows_ThrowsAfterAllEnded()
     {
         var job = new Fail { At = 3 };

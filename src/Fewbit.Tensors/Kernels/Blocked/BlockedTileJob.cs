@@ -5,14 +5,16 @@ namespace Fewbit.Tensors.Kernels;
 /// <summary>A chunk is one panel of output blocks and a range of output pixels of one image.</summary>
 internal readonly unsafe struct BlockedTileJob : IJob
 {
-    private const int ChunkProducts = 1 << 20;
+    // Chunks of some ten microseconds, or fewer so that two threads end together; a chunk reads its weights once for all its pixels.
+    private const int ChunkProducts = 1 << 20, LeastProducts = 1 << 17, FewChunks = 48, LeastPixels = 16;
     private const int RangeFloats = 32 << 10;
 
     private readonly Conv2DShape _shape;
     private readonly TileSum _sum;
     private readonly float* _x, _packed, _y;
     private readonly BlockedEpilogue _epilogue;
-    private readonly int _panels, _pixels, _pixelsPerChunk, _pixelChunks;
+    private readonly int _panels, _pixels, _pixelChunks;
+    private readonly bool _isPixelMajor;
 
     public BlockedTileJob(in Conv2DShape shape, in TileSum sum, float* x, float* packed, in BlockedEpilogue epilogue, float* y)
     {
@@ -23,16 +25,18 @@ internal readonly unsafe struct BlockedTileJob : IJob
         _panels = TilePanels.Count(shape, sum);
         _pixels = shape.OutPlane;
         long products = TilePanels.Products(shape, sum) / _panels;
-        _pixelsPerChunk = (int)Math.Clamp(ChunkProducts / products, Math.Min(_pixels, 28), _pixels);
-        _pixelChunks = (_pixels + _pixelsPerChunk - 1) / _pixelsPerChunk;
+        long work = products * _pixels * _panels * shape.Batch, chunks = Math.Clamp(work / LeastProducts, 1, Math.Max(FewChunks, work / ChunkProducts));
+        _pixelChunks = (int)Math.Clamp(chunks / (_panels * shape.Batch), 1, (_pixels + LeastPixels - 1) / LeastPixels);
+        _isPixelMajor = (long)shape.InChannels * shape.InPlane > products / TileSum.Block * _panels;
     }
 
     public int Chunks => _shape.Batch * _panels * _pixelChunks;
 
     public void Run(int chunk)
     {
-        int part = chunk % _pixelChunks, panel = chunk / _pixelChunks % _panels, image = chunk / _pixelChunks / _panels;
-        Multiply(((TilePanel*)_packed)[panel], image, part * _pixelsPerChunk, Math.Min((part + 1) * _pixelsPerChunk, _pixels));
+        int image = chunk / (_panels * _pixelChunks), rest = chunk % (_panels * _pixelChunks);
+        int part = _isPixelMajor ? rest / _panels : rest % _pixelChunks, panel = _isPixelMajor ? rest % _panels : rest / _pixelChunks;
+        Multiply(((TilePanel*)_packed)[panel], image, (int)((long)_pixels * part / _pixelChunks), (int)((long)_pixels * (part + 1) / _pixelChunks));
     }
 
     /// <summary>Sums range by range of segments, so that the weights of a range stay in the cache for all tiles; y holds the sums between ranges.</summary>
