@@ -20,6 +20,10 @@ internal static class Converted
         return isMixed && Run(context, op, type => type == ElementType.Float32, ElementType.Float64, narrow => Casting.Convert(narrow, ElementType.Float64), Casting.Convert);
     }
 
+    /// <summary>Bool is computed as bytes of 0 and 1; false where no such tensor is there.</summary>
+    public static bool ThroughBytes(EvaluationContext context, IOperator op) =>
+        Run(context, op, type => type == ElementType.Bool, ElementType.UInt8, flags => flags.View(ElementType.UInt8, flags.Shape, 0), (bytes, flags) => Casting.Convert(bytes, flags));
+
     /// <summary>True where inputs differ in type or are of 16 bits: there is no kernel, the operator is evaluated on converted tensors.</summary>
     public static bool MustConvert(CompilationContext context)
     {

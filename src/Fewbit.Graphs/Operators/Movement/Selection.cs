@@ -87,7 +87,8 @@ internal sealed record Unique(long? Axis, bool IsSorted) : IOperator
 
     public void Evaluate(EvaluationContext context)
     {
-        if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Number(context.Node, context.Input(0).Type, new Action(context, this));
+        if (Converted.ThroughFloat32(context, this) || Converted.ThroughBytes(context, this)) return;
+        ElementDispatch.Number(context.Node, context.Input(0).Type, new Action(context, this));
     }
 
     private readonly struct Action(EvaluationContext context, Unique settings) : INumberAction

@@ -16,6 +16,7 @@ internal sealed record RowNormalization(int Rows, int Length, int Inner, int Cha
     /// <summary>A kernel whose inputs are x, scale and optionally bias; outputs 1 and 2, where there, are mean and 1 / deviation by row.</summary>
     public IKernel? ToKernel(Node node, ElementType type, Shape scale, Shape? bias) => type switch
     {
+        _ when Length == 0 => new EmptyKernel(),
         ElementType.Float32 when IsPlain(scale) && (bias is null || IsPlain(bias.Value)) => new FloatKernel(this),
         ElementType.Float32 => new Reference<float>(this),
         ElementType.Float64 => new Reference<double>(this),
@@ -30,6 +31,18 @@ internal sealed record RowNormalization(int Rows, int Length, int Inner, int Cha
         if (isCentred && context.HasOutput(1)) context.Output(1).Span<T>()[row] = mean;
         int at = isCentred ? 2 : 1;
         if (context.HasOutput(at)) context.Output(at).Span<T>()[row] = inverse;
+    }
+
+    /// <summary>Rows without elements: there is nothing to normalize, and their statistics are stated as 0.</summary>
+    private sealed class EmptyKernel : IKernel
+    {
+        public void Run(EvaluationContext context)
+        {
+            for (int i = 0; i < context.OutputCount; i++)
+            {
+                if (context.HasOutput(i)) context.Output(i).Bytes.Clear();
+            }
+        }
     }
 
     private sealed class Reference<T>(RowNormalization shape) : IKernel where T : unmanaged, IBinaryFloatingPointIeee754<T>

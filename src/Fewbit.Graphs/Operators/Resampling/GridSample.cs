@@ -35,22 +35,32 @@ internal sealed record GridSample(Interpolation Mode, string Padding, bool Align
             node.Expect(x.Rank >= 3 && grid.Rank == x.Rank && grid[x.Rank - 1].MayEqual(x.Rank - 2), $"input has shape {x} and grid {grid}, expected a grid [N, ..., {x.Rank - 2}] of rank {x.Rank}");
             shape = new([x[0].Or(grid[0]), x[1], .. grid.Dims[1..^1]]);
         }
+        context.ExpectType(0, Casting.Supports, "numbers");
         context.ExpectType(1, ElementTypes.IsFloat, "a float type");
-        context.SetOutput(0, node.ExpectOneFloatType(context, inputs: 1), shape);
+        context.SetOutput(0, context.InputType(0), shape);
     }
 
     public void Evaluate(EvaluationContext context)
     {
-        if (!Converted.ThroughFloat64(context, this)) this.PrepareAndRun(context);
+        if (context.Input(0).Type == context.Input(1).Type) this.PrepareAndRun(context);
+        else RunMixed(context);
     }
 
     public IKernel? Compile(CompilationContext context) => context.InputType(0) switch
     {
-        _ when Converted.MustConvert(context) => null,
+        var type when type != context.InputType(1) => null,
         ElementType.Float32 => new Kernel<float>(this, context.InputShape(0), context.InputShape(1)),
         ElementType.Float64 => new Kernel<double>(this, context.InputShape(0), context.InputShape(1)),
         var other => context.Node.NoKernel(other),
     };
+
+    /// <summary>Elements and positions of two types meet in float64.</summary>
+    private void RunMixed(EvaluationContext context)
+    {
+        Tensor x = Casting.Convert(context.Input(0), ElementType.Float64), grid = Casting.Convert(context.Input(1), ElementType.Float64), y = Tensor.AllocateUninitialized(ElementType.Float64, context.Output(0).Shape);
+        new Kernel<double>(this, x.Shape, grid.Shape).Run(new(context.Node, [x, grid], [y], new()));
+        Casting.Convert(y, context.Output(0));
+    }
 
     /// <summary>The taps of one dimension at a position: positions, -1 where there is nothing to read, and their weights.</summary>
     private int Taps(double at, int length, Span<int> positions, Span<double> weights)
