@@ -7,10 +7,7 @@ namespace Fewbit.Graphs.Passes;
 /// <summary>Finds the connected parts of a graph that gain by computing on blocks of channels.</summary>
 internal static class BlockedRegions
 {
-    // A blocked convolution saves about a fifth of its time. At 50 multiply-adds and 2.5 reordered elements a nanosecond, an element costs what 100 multiply-adds save.
-    private const double MultiplyAddsPerElement = 100;
-
-    // What an open length is taken for in that comparison: both sides grow with it.
+    // What an open length is taken for where gain and cost are compared: both grow with it.
     private const long UsualLength = 32;
 
     /// <summary>The nodes of all such regions and what each reads and writes in blocks.</summary>
@@ -87,16 +84,6 @@ internal static class BlockedRegions
         }
     }
 
-    /// <summary>Multiply-adds, less what is lost on the channels that fill up blocks: where they are a fifth more, nothing is gained.</summary>
-    private static double Gain(Conv2DShape shape, bool readsBlocks)
-    {
-        double needed = (double)shape.OutChannels * shape.OutPlane * shape.Inner, filled = needed * Filling(shape.OutChannels);
-        if (readsBlocks && shape.Groups == 1) filled *= Filling(shape.InChannels);
-        return needed - 5 * (filled - needed);
-    }
-
-    private static double Filling(int channels) => (double)ChannelBlocks.Floats(1, channels, 1) / channels;
-
     private static bool Pays(IReadOnlyList<Node> region, Dictionary<Node, BlockedRole> roles)
     {
         double gain = 0;
@@ -104,10 +91,10 @@ internal static class BlockedRegions
         foreach (Node node in region)
         {
             BlockedRole role = roles[node];
-            if (IsConvolution(node) && ShapeOf(node) is { } shape) gain += Gain(shape, role.Reads(0));
+            if (IsConvolution(node) && ShapeOf(node) is { } shape) gain += BlockedGain.OfConvolution(shape, !role.Reads(0), ((Conv)node.Operator).AllowsWinograd);
             reordered.UnionWith(role.BlockedInputs.Select(input => node.Inputs[input]!).Where(value => value.Constant is null && !IsBlocked(value, roles)));
             if (role.WritesBlocks && BlockChannels.ReadsPlain(node.Outputs[0], roles)) reordered.Add(node.Outputs[0]);
         }
-        return gain >= MultiplyAddsPerElement * reordered.Sum(value => (double)Filled(value.Shape!).With(0, 1).ElementCount);
+        return gain >= reordered.Sum(value => BlockedGain.CostOfReorder(Filled(value.Shape!).With(0, 1).ElementCount));
     }
 }

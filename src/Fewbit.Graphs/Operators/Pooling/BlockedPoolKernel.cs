@@ -6,35 +6,37 @@ using Fewbit.Tensors.Threading;
 namespace Fewbit.Graphs.Operators;
 
 /// <summary>Maximum and average pooling of blocks of 16 channels: each window is a few whole vectors.</summary>
-internal sealed unsafe class BlockedPoolKernel(WindowAxis rows, WindowAxis columns, int blocks, bool isMaximum, bool countsPad) : IKernel
+internal sealed unsafe class BlockedPoolKernel(WindowAxis rows, WindowAxis columns, int batch, int blocksPerImage, bool isMaximum, bool countsPad) : IKernel
 {
     /// <param name="shape">Rows and columns.</param>
     /// <param name="x">Shape of the input, [N, C, H, W].</param>
     /// <param name="isMaximum">Maximum or mean.</param>
     /// <param name="countsPad">Whether padding counts in a mean.</param>
     public static BlockedPoolKernel Of(PoolGeometry shape, Shape x, bool isMaximum, bool countsPad) =>
-        new(shape.Axes[1], shape.Axes[2], checked((int)(x[0] * ((x[1] + 15) / 16))), isMaximum, countsPad);
+        new(shape.Axes[1], shape.Axes[2], checked((int)x[0]), checked((int)((x[1] + 15) / 16)), isMaximum, countsPad);
 
     public void Run(EvaluationContext context)
     {
-        var job = new RowsJob((float*)context.Input(0).Address, (float*)context.Output(0).Address, rows, columns, blocks, isMaximum, countsPad);
+        var job = new RowsJob((float*)context.Input(0).Address, (float*)context.Output(0).Address, rows, columns, batch, blocksPerImage, isMaximum, countsPad);
         Workers.Run(job.Chunks, ref job);
     }
 
-    /// <summary>A chunk is some rows of outputs of one block.</summary>
-    private readonly struct RowsJob(float* x, float* y, WindowAxis rows, WindowAxis columns, int blocks, bool isMaximum, bool countsPad) : IJob
+    /// <summary>A chunk is some rows of outputs of one block of channels.</summary>
+    private readonly struct RowsJob(float* x, float* y, WindowAxis rows, WindowAxis columns, int batch, int blocksPerImage, bool isMaximum, bool countsPad) : IJob
     {
         private const int Lanes = 16, VectorsPerChunk = 1024;
         private readonly int _rowsPerChunk = Math.Clamp(VectorsPerChunk / Math.Max(1, columns.Out), 1, Math.Max(1, rows.Out));
 
-        public int Chunks => blocks * ChunksPerBlock;
+        public int Chunks => batch * blocksPerImage * ChunksPerBlock;
 
         private int ChunksPerBlock => (rows.Out + _rowsPerChunk - 1) / _rowsPerChunk;
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run(int chunk)
         {
-            int block = chunk / ChunksPerBlock, start = chunk % ChunksPerBlock * _rowsPerChunk, end = Math.Min(start + _rowsPerChunk, rows.Out);
+            // Rows before blocks: the convolution before split its pixels alike, and a core finds them in its own cache.
+            int image = chunk / (ChunksPerBlock * blocksPerImage), part = chunk / blocksPerImage % ChunksPerBlock, block = image * blocksPerImage + chunk % blocksPerImage;
+            int start = part * _rowsPerChunk, end = Math.Min(start + _rowsPerChunk, rows.Out);
             float* from = x + (long)block * rows.In * columns.In * Lanes, to = y + ((long)block * rows.Out + start) * columns.Out * Lanes;
             for (int row = start; row < end; row++)
             {
