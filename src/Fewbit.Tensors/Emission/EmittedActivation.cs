@@ -18,16 +18,15 @@ internal static class EmittedActivation
         c.mov(rax, __qword_ptr[rdi + field]);
         c.test(rax, rax);
         c.je(done);
-        c.cmp(rax, (int)ActivationKind.LeakyRelu);
         c.vbroadcastss(zmm30, __dword_ptr[rdi + field + 8]);
+        c.cmp(rax, (int)ActivationKind.LeakyRelu);
         c.je(leaky);
+        // The second operand is returned where one is NaN.
+        for (int i = 0; i < sums; i++) c.vmaxps(Sum(i), zmm30, Sum(i));
+        c.cmp(rax, (int)ActivationKind.Relu);
+        c.je(done);
         c.vbroadcastss(zmm31, __dword_ptr[rdi + field + 12]);
-        for (int i = 0; i < sums; i++)
-        {
-            // The second operand is returned where one is NaN.
-            c.vmaxps(Sum(i), zmm30, Sum(i));
-            c.vminps(Sum(i), zmm31, Sum(i));
-        }
+        for (int i = 0; i < sums; i++) c.vminps(Sum(i), zmm31, Sum(i));
         c.jmp(done);
         c.Label(ref leaky);
         c.vpxord(zmm31, zmm31, zmm31);

@@ -98,7 +98,8 @@ internal static unsafe class EmittedTiles
         c.mov(rax, Field(nameof(TileTask.Bias)));
         for (int b = 0; b < blocks; b++)
         {
-            for (int i = 0; i < pixels; i++) c.vmovups(Sum(b * pixels + i), __zmmword_ptr[rax + 64 * b]);
+            c.vmovups(Sum(b * pixels), __zmmword_ptr[rax + 64 * b]);
+            for (int i = 1; i < pixels; i++) c.vmovaps(Sum(b * pixels + i), Sum(b * pixels));
         }
         c.mov(rax, Field(nameof(TileTask.Start)));
         c.test(rax, rax);

@@ -34,16 +34,17 @@ internal readonly unsafe struct BlockedTileJob : IJob
 
     public void Run(int chunk)
     {
-        int image = chunk / (_panels * _pixelChunks), rest = chunk % (_panels * _pixelChunks);
+        int batch = chunk / (_panels * _pixelChunks), rest = chunk % (_panels * _pixelChunks);
         int part = _isPixelMajor ? rest / _panels : rest % _pixelChunks, panel = _isPixelMajor ? rest % _panels : rest / _pixelChunks;
-        Multiply(((TilePanel*)_packed)[panel], image, (int)((long)_pixels * part / _pixelChunks), (int)((long)_pixels * (part + 1) / _pixelChunks));
+        Multiply(((TilePanel*)_packed)[panel], batch, (int)((long)_pixels * part / _pixelChunks), (int)((long)_pixels * (part + 1) / _pixelChunks));
     }
 
     /// <summary>Sums range by range of segments, so that the weights of a range stay in the cache for all tiles; y holds the sums between ranges.</summary>
-    private void Multiply(in TilePanel panel, int image, int firstPixel, int endPixel)
+    private void Multiply(in TilePanel panel, int batch, int firstPixel, int endPixel)
     {
         int segmentFloats = _sum.Taps * _sum.Steps * panel.Blocks * TileSum.Block, segmentsPerRange = Math.Max(1, RangeFloats / segmentFloats);
         int tiles = (endPixel - firstPixel + TileKernel.MostPixels(panel.Blocks) - 1) / TileKernel.MostPixels(panel.Blocks);
+        int smallest = (endPixel - firstPixel) / tiles, larger = (endPixel - firstPixel) % tiles;
         int offsetInts = _sum.Taps * TileSum.Block, zeroFloats = (_sum.Steps + panel.Blocks * TileSum.Block + 15) / 16 * 16;
         int* offsets = (int*)ThreadScratch.Get((offsetInts + zeroFloats) * sizeof(float) + panel.Segments * (long)sizeof(long));
         float* zeros = (float*)(offsets + offsetInts);
@@ -52,10 +53,11 @@ internal readonly unsafe struct BlockedTileJob : IJob
         for (int s = 0; s < panel.Segments; s++) segments[s] = _sum.SegmentBytes(panel.FirstSegment + s);
 
         int outBlocks = (_shape.OutChannels + TileSum.Block - 1) / TileSum.Block;
-        long at = ((long)image * outBlocks + panel.FirstBlock) * _pixels * TileSum.Block;
+        byte* image = (byte*)(_x + batch * _sum.ImageFloats);
+        long at = ((long)batch * outBlocks + panel.FirstBlock) * _pixels * TileSum.Block;
         var task = new TileTask
         {
-            Image = (byte*)(_x + image * _sum.ImageFloats),
+            Image = image,
             Offsets = offsets,
             OffsetsEnd = offsets + offsetInts,
             Zeros = zeros,
@@ -70,14 +72,17 @@ internal readonly unsafe struct BlockedTileJob : IJob
             task.Bias = first == 0 && _epilogue.Bias != null ? _epilogue.Bias + panel.FirstBlock * TileSum.Block : zeros;
             task.End = new(end == panel.Segments ? _epilogue.Activation : Activation.None);
             float* start = first == 0 ? _epilogue.Residual : _y;
-            for (int tile = 0; tile < tiles; tile++)
+            if (_sum.IsFlat) _sum.FillOffsets(0, offsets);
+            for (int tile = 0, pixel = firstPixel; tile < tiles; tile++)
             {
-                int pixel = firstPixel + (int)((long)(endPixel - firstPixel) * tile / tiles), next = firstPixel + (int)((long)(endPixel - firstPixel) * (tile + 1) / tiles);
+                int size = smallest + (tile < larger ? 1 : 0);
                 long pixelAt = at + (long)pixel * TileSum.Block;
-                _sum.FillOffsets(pixel, offsets);
+                if (_sum.IsFlat) task.Image = image + (long)pixel * _sum.PixelBytes;
+                else _sum.FillOffsets(pixel, offsets);
                 task.Y = _y + pixelAt;
                 task.Start = start == null ? null : start + pixelAt;
-                TileKernel.Run(&task, panel.Blocks, next - pixel, _sum.Steps);
+                TileKernel.Run(&task, panel.Blocks, size, _sum.Steps);
+                pixel += size;
             }
         }
     }

@@ -12,14 +12,14 @@ internal readonly unsafe struct TileSum
     public const int Block = 16;
 
     private readonly Conv2DShape _shape;
-    private readonly int _pixelBytes, _outWidth;
+    private readonly int _outWidth;
     private readonly long _segmentStride;
 
     private TileSum(in Conv2DShape shape, int steps, int tapColumns, int segments, int pixelBytes, long segmentStride)
     {
         _shape = shape;
         _outWidth = shape.OutWidth;
-        (Steps, TapColumns, Segments, _pixelBytes, _segmentStride) = (steps, tapColumns, segments, pixelBytes, segmentStride);
+        (Steps, TapColumns, Segments, PixelBytes, _segmentStride) = (steps, tapColumns, segments, pixelBytes, segmentStride);
     }
 
     /// <summary>Consecutive floats of a tap.</summary>
@@ -32,11 +32,17 @@ internal readonly unsafe struct TileSum
 
     private int TapColumns { get; }
 
+    /// <summary>Bytes of x from one pixel to the next.</summary>
+    public int PixelBytes { get; }
+
+    /// <summary>Whether output pixels follow each other as the input pixels do: a 1x1 convolution of every pixel.</summary>
+    public bool IsFlat => _shape.IsPointwise;
+
     /// <summary>Whether steps are input channels (else columns of the kernel).</summary>
-    public bool IsBlocked => _pixelBytes != sizeof(float);
+    public bool IsBlocked => PixelBytes != sizeof(float);
 
     /// <summary>Whether the offsets of one segment fit 32 bits.</summary>
-    public bool IsAddressable => (long)_shape.InPlane * _pixelBytes < int.MaxValue / 2;
+    public bool IsAddressable => (long)_shape.InPlane * PixelBytes < int.MaxValue / 2;
 
     /// <summary>x is [N, C/16, H, W, 16]. Channels that are no whole blocks are read as half blocks, those of groups as quarters too, so that little is multiplied by zeros.</summary>
     public static TileSum OfBlocks(in Conv2DShape shape)
@@ -72,13 +78,13 @@ internal readonly unsafe struct TileSum
         row = row * _shape.StrideHeight - Vector512.Create(_shape.PadTop);
         column = column * _shape.StrideWidth - Vector512.Create(_shape.PadLeft);
         Vector512<uint> inHeight = Vector512.Create((uint)_shape.InHeight), inWidth = Vector512.Create((uint)_shape.InWidth);
-        Vector512<int> line = row * (_shape.InWidth * _pixelBytes), lineStep = Vector512.Create(_shape.DilationHeight * _shape.InWidth * _pixelBytes);
+        Vector512<int> line = row * (_shape.InWidth * PixelBytes), lineStep = Vector512.Create(_shape.DilationHeight * _shape.InWidth * PixelBytes);
         for (int ky = 0; ky < _shape.KernelHeight; ky++, row += Vector512.Create(_shape.DilationHeight), line += lineStep)
         {
             Vector512<uint> isInside = Vector512.LessThan(row.AsUInt32(), inHeight);
             Vector512<int> x = column;
             for (int kx = 0; kx < TapColumns; kx++, x += Vector512.Create(_shape.DilationWidth), offsets += Block)
-                Vector512.ConditionalSelect((isInside & Vector512.LessThan(x.AsUInt32(), inWidth)).AsInt32(), line + x * _pixelBytes, Vector512.Create(-1)).Store(offsets);
+                Vector512.ConditionalSelect((isInside & Vector512.LessThan(x.AsUInt32(), inWidth)).AsInt32(), line + x * PixelBytes, Vector512.Create(-1)).Store(offsets);
         }
     }
 }
