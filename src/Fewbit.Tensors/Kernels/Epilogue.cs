@@ -73,16 +73,26 @@ internal readonly record struct Activation(ActivationKind Kind, float Low = 0, f
         }
     }
 
-    /// <summary>Applies a smooth activation to a row in place.</summary>
+    /// <summary>Applies a smooth activation to a run of elements in place.</summary>
     public unsafe void ApplySmooth(float* x, int count)
     {
+        bool isWide = KernelPaths.Active >= KernelPath.Avx512;
         switch (Kind)
         {
+            case ActivationKind.Gelu when isWide:
+                Wide.Each(new WideGelu(), x, count);
+                break;
             case ActivationKind.Gelu:
                 Each(new VectorGelu(), x, count);
                 break;
+            case ActivationKind.TanhGelu when isWide:
+                Wide.Each(new WideTanhGelu(), x, count);
+                break;
             case ActivationKind.TanhGelu:
                 Each(new VectorTanhGelu(), x, count);
+                break;
+            case ActivationKind.Swish when isWide:
+                Wide.Each(new WideSwish(Low), x, count);
                 break;
             case ActivationKind.Swish:
                 Each(new VectorSwish(Low), x, count);
@@ -101,12 +111,16 @@ internal readonly record struct Activation(ActivationKind Kind, float Low = 0, f
     {
         int i = 0, width = Vector<float>.Count;
         for (; i + width <= count; i += width) *(Vector<float>*)(x + i) = function.Apply(*(Vector<float>*)(x + i));
-        if (i == count) return;
-        Span<float> last = stackalloc float[width], rest = new(x + i, count - i);
-        last.Clear();
-        rest.CopyTo(last);
-        function.Apply(new Vector<float>(last)).CopyTo(last);
-        last[..rest.Length].CopyTo(rest);
+        if (i < count) Last(function, new(x + i, count - i));
+    }
+
+    private static void Last<TFunction>(TFunction function, Span<float> rest) where TFunction : struct, IVectorFunction
+    {
+        Span<float> full = stackalloc float[Vector<float>.Count];
+        full.Clear();
+        rest.CopyTo(full);
+        function.Apply(new Vector<float>(full)).CopyTo(full);
+        full[..rest.Length].CopyTo(rest);
     }
 }
 

@@ -8,7 +8,7 @@ namespace Fewbit.Tensors.Kernels;
 
 /// <summary>The inner loop of matrix products and convolutions: tile[r, c] = sum over p of a[p, r] * b[offsets[p] + c].</summary>
 /// <remarks>The offsets are those of packed panels (<see cref="PanelOffsets"/>), or places in an image that is read without packing.</remarks>
-internal readonly unsafe struct FloatKernel(KernelPath path, int rows, int columns, delegate*<int, float*, float*, int*, float*, int, int, bool, void> body, delegate*<int, float*, float*, float*, int, bool, void> whole = null)
+internal readonly unsafe struct FloatKernel(KernelPath path, int rows, int columns, delegate*<int, float*, float*, int*, float*, int, int, bool, void> body, delegate*<int, float*, float*, float*, int, bool, float*, int, void> whole = null)
 {
     private static readonly int* Packed4 = Table(4), PackedPortable = Table(2 * Vector<float>.Count), Packed16 = Table(16), Packed32 = Table(32);
 
@@ -24,8 +24,8 @@ internal readonly unsafe struct FloatKernel(KernelPath path, int rows, int colum
     /// <summary>(k, a, b, offsets, tile, rows, columns, adds): computes at least the first <c>rows</c> rows and <c>columns</c> columns of the tile, from zero or on top of what it holds.</summary>
     public readonly delegate*<int, float*, float*, int*, float*, int, int, bool, void> Body = body;
 
-    /// <summary>(k, a, b, c, stride, adds): a whole tile of packed panels, written to (or added to) its place in the result; null where a path has none.</summary>
-    public readonly delegate*<int, float*, float*, float*, int, bool, void> Whole = whole;
+    /// <summary>(k, a, b, c, stride, adds, next, nextStep): a whole tile of packed panels, written to or added to c, while memory from next on is prefetched; null where a path has none.</summary>
+    public readonly delegate*<int, float*, float*, float*, int, bool, float*, int, void> Whole = whole;
 
     public static FloatKernel Active => For(KernelPaths.Active);
 

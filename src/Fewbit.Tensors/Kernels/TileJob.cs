@@ -46,25 +46,37 @@ internal readonly unsafe struct TileJob : IJob
             for (int column = firstColumn; column < endColumn; column++)
             {
                 float* right = _b.PanelAt(blockB, column);
-                for (int row = firstRow; row < endRow; row++) Multiply(store, block, _a.BlockSize(blockA), _a.PanelAt(blockA, row), right, row * _kernel.Rows, column * _kernel.Columns, tile);
+                int length = _a.BlockSize(blockA), parts = endRow - firstRow;
+                for (int row = firstRow; row < endRow; row++)
+                {
+                    float* next = right + (long)length * _kernel.Columns * (parts + row - firstRow) / parts;
+                    Multiply(store, block, length, _a.PanelAt(blockA, row), right, row * _kernel.Rows, column * _kernel.Columns, tile, next, (_kernel.Columns + parts - 1) / parts);
+                }
             }
         }
     }
 
-    private void Multiply(in TileStore store, int block, int length, float* left, float* right, int row, int column, float* tile)
+    /// <remarks>From next on lies a part of the right panel after this one; it comes nearer with each tile, since the first tile of a panel would wait for memory otherwise.</remarks>
+    private void Multiply(in TileStore store, int block, int length, float* left, float* right, int row, int column, float* tile, float* next, int nextStep)
     {
         int rows = Math.Min(_kernel.Rows, _problem.M - row), columns = Math.Min(_kernel.Columns, _problem.N - column);
         float* c = _problem.C + (long)row * _problem.StrideC + column;
         Prefetch(c, rows);
-        float keep = block == 0 ? _problem.Beta : 1;
-        bool isPlain = _kernel.Whole != null && rows == _kernel.Rows && columns == _kernel.Columns && _problem.Alpha == 1 && keep is 0 or 1 && (block < _blocks - 1 || _problem.Epilogue.IsEmpty);
-        if (isPlain)
+        bool isFirst = block == 0, isLast = block == _blocks - 1;
+        if (_kernel.Whole == null || rows < _kernel.Rows || columns < _kernel.Columns)
         {
-            _kernel.Whole(length, left, right, c, _problem.StrideC, keep == 1);
+            _kernel.Body(length, left, right, _kernel.PanelOffsets, tile, rows, columns, false);
+            store.Write(tile, _kernel.Columns, row, column, rows, columns, isFirst, isLast);
             return;
         }
-        _kernel.Body(length, left, right, _kernel.PanelOffsets, tile, rows, columns, false);
-        store.Write(tile, _kernel.Columns, row, column, rows, columns, block == 0, block == _blocks - 1);
+        float keep = isFirst ? _problem.Beta : 1;
+        if (_problem.Alpha == 1 && keep is 0 or 1 && (!isLast || _problem.Epilogue.IsEmpty))
+        {
+            _kernel.Whole(length, left, right, c, _problem.StrideC, keep == 1, next, nextStep);
+            return;
+        }
+        _kernel.Whole(length, left, right, tile, _kernel.Columns, false, next, nextStep);
+        store.Write(tile, _kernel.Columns, row, column, rows, columns, isFirst, isLast);
     }
 
     /// <summary>The place of the tile comes to the cache while its sums are computed.</summary>

@@ -4,19 +4,20 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Fewbit.Tensors.Kernels;
 
-/// <summary>The inner loop for tiles that lie wholly inside the result: the sums go from the registers to their place.</summary>
+/// <summary>The inner loop for tiles of all rows and columns of packed panels: the sums go from the registers to their place.</summary>
 internal static unsafe class WholeTile
 {
-    /// <summary>12 rows, 32 columns.</summary>
+    /// <summary>12 rows, 32 columns. With each step <paramref name="nextStep"/> floats from <paramref name="next"/> on come nearer: the panel that later tiles read.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Avx512(int k, float* a, float* b, float* c, int stride, bool adds)
+    internal static void Avx512(int k, float* a, float* b, float* c, int stride, bool adds, float* next, int nextStep)
     {
         Vector512<float> c00 = default, c01 = default, c10 = default, c11 = default, c20 = default, c21 = default;
         Vector512<float> c30 = default, c31 = default, c40 = default, c41 = default, c50 = default, c51 = default;
         Vector512<float> c60 = default, c61 = default, c70 = default, c71 = default, c80 = default, c81 = default;
         Vector512<float> c90 = default, c91 = default, ca0 = default, ca1 = default, cb0 = default, cb1 = default;
-        for (float* end = a + 12 * k; a < end; a += 12, b += 32)
+        for (float* end = a + 12 * k; a < end; a += 12, b += 32, next += nextStep)
         {
+            Sse.Prefetch1(next);
             Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16);
             var x = Vector512.Create(a[0]);
             c00 = Avx512F.FusedMultiplyAdd(x, b0, c00);

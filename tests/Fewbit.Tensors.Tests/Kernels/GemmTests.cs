@@ -31,15 +31,15 @@ public sealed unsafe class GemmTests
         using var rowBias = Numbers.Floats(m, 3);
         using var columnBias = Numbers.Floats(n, 4);
         using var residual = Numbers.Floats(m * n, 5);
-        for (int variant = 0; variant < 16; variant++)
+        for (int variant = 0; variant < 32; variant++)
         {
             using var actual = Numbers.Floats(m * n, 6);
             using var expected = Numbers.Floats(m * n, 6);
             GemmProblem problem = GemmProblem.Dense(m, n, k, a.Pointer, b.Pointer, actual.Pointer, (variant & 1) != 0, (variant & 2) != 0);
             problem.Alpha = (variant & 4) != 0 ? -0.5f : 1;
             problem.Beta = (variant & 4) != 0 ? 0.25f : 0;
-            if ((variant & 8) != 0)
-                problem.Epilogue = new Epilogue { RowBias = rowBias.Pointer, ColumnBias = columnBias.Pointer, Residual = residual.Pointer, Activation = Activations[variant % 4] };
+            if ((variant & 24) != 0)
+                problem.Epilogue = new Epilogue { RowBias = rowBias.Pointer, ColumnBias = columnBias.Pointer, Residual = residual.Pointer, Activation = Activations[variant % Activations.Length] };
             using var scratch = new NativeBuffer<byte>(Gemm.ScratchBytes(problem));
             Gemm.Run(problem, scratch.Pointer);
             problem.C = expected.Pointer;
@@ -117,6 +117,42 @@ public sealed unsafe class GemmTests
         Assert.True(actual.Span.SequenceEqual(expected.Span), $"{path}");
     });
 
+    [Theory]
+    [InlineData("Gelu")]
+    [InlineData("TanhGelu")]
+    [InlineData("Swish")]
+    public void ApplySmooth_EveryPath_EqualsTheFormula(string name) => Paths.Each(path =>
+    {
+        ActivationKind kind = Enum.Parse<ActivationKind>(name);
+        float[] special = [float.NaN, float.PositiveInfinity, 0, -0f, 1e-30f, 88, 90, -87, -90, 1e4f, -1e4f];
+        float[] x = [.. special, .. Enumerable.Range(-400, 801).Select(i => i / 32f)];
+        float[] y = [.. x];
+        var activation = new Activation(kind, 1.7f);
+        fixed (float* pointer = y) activation.ApplySmooth(pointer, y.Length);
+        for (int i = 0; i < x.Length; i++)
+        {
+            double expected = Smooth(kind, x[i]), tolerance = 1e-6 * Math.Max(1, Math.Abs(expected));
+            Assert.True(y[i].Equals((float)expected) || Math.Abs(y[i] - expected) < tolerance, $"{path}: {kind}({x[i]}) is {y[i]}, expected {expected}");
+        }
+    });
+
+    private static double Smooth(ActivationKind kind, double x) => kind switch
+    {
+        ActivationKind.Gelu => x / 2 * (1 + Erf(x / Math.Sqrt(2))),
+        ActivationKind.TanhGelu => x / 2 * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
+        _ => x / (1 + Math.Exp(-1.7f * x)),
+    };
+
+    /// <summary>The integral by its definition, with Simpson's rule.</summary>
+    private static double Erf(double x)
+    {
+        if (double.IsNaN(x)) return x;
+        const int steps = 2000;
+        double end = Math.Clamp(x, -7, 7), width = end / steps, sum = 1 + Math.Exp(-end * end);
+        for (int i = 1; i < steps; i++) sum += (i % 2 == 0 ? 2 : 4) * Math.Exp(-i * width * i * width);
+        return 2 / Math.Sqrt(Math.PI) * sum * width / 3;
+    }
+
     [Fact]
     public void Run_StridedOperands_LeavesTheRestOfCAlone()
     {
@@ -176,5 +212,5 @@ public sealed unsafe class GemmTests
         Assert.True(one.Span.SequenceEqual(many.Span));
     }
 
-    private static readonly Activation[] Activations = [Activation.None, Activation.Relu, Activation.Clip(-8, 12), Activation.LeakyRelu(0.1f)];
+    private static readonly Activation[] Activations = [Activation.None, Activation.Relu, Activation.Clip(-8, 12), Activation.LeakyRelu(0.1f), Activation.Gelu, Activation.TanhGelu, Activation.Swish(1.5f)];
 }

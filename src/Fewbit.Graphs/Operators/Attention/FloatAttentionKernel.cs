@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Fewbit.Tensors;
 using Fewbit.Tensors.Kernels;
 using Fewbit.Tensors.Threading;
@@ -136,6 +137,7 @@ internal sealed unsafe class FloatAttentionKernel(Attention op, AttentionShape s
             values.Clear();
             return 0;
         }
+        if (KernelPaths.Active >= KernelPath.Avx512) return WideExponentials(row, count, factor, largest);
         int i = 0, width = Vector<float>.Count;
         Vector<float> shift = new(largest), factors = new(factor), total = default;
         for (; i + width <= count; i += width)
@@ -150,6 +152,24 @@ internal sealed unsafe class FloatAttentionKernel(Attention op, AttentionShape s
         for (int j = 0; j < rest.Length; j++) last[j] = (rest[j] - largest) * factor;
         new VectorExp().Apply(new Vector<float>(last)).CopyTo(last);
         for (int j = 0; j < rest.Length; j++) sum += rest[j] = last[j];
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float WideExponentials(float* row, int count, float factor, float largest)
+    {
+        int i = 0;
+        Vector512<float> shift = Vector512.Create(largest), factors = Vector512.Create(factor), total = Vector512<float>.Zero;
+        for (; i + 16 <= count; i += 16)
+        {
+            Vector512<float> e = new WideExp().Apply((Vector512.Load(row + i) - shift) * factors);
+            total += e;
+            e.Store(row + i);
+        }
+        float sum = Vector512.Sum(total);
+        if (i == count) return sum;
+        Wide.Store(new WideExp().Apply((Wide.Load(row + i, count - i) - shift) * factors), row + i, count - i);
+        for (; i < count; i++) sum += row[i];
         return sum;
     }
 }
