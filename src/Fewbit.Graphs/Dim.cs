@@ -27,7 +27,7 @@ public readonly record struct Dim
     public static implicit operator Dim(string symbol) => Named(symbol);
 
     /// <summary>A number, 0 or more.</summary>
-    public static implicit operator Dim(long length) => new(Fewbit.Tensors.Require.InRange(length, 0, long.MaxValue - 1) + 1, null);
+    public static implicit operator Dim(long length) => length < 0 ? throw new Fewbit.Tensors.NegativeLengthException(length) : new(checked(length + 1), null);
 
     /// <summary>Sum; a symbol survives only adding 0.</summary>
     public static Dim operator +(Dim a, Dim b) => a.IsKnown && b.IsKnown ? checked(a.Length + b.Length) : a == 0 ? b : b == 0 ? a : Unknown;

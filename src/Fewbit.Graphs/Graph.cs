@@ -37,6 +37,9 @@ public sealed partial class Graph
     /// <summary>Free text that travels with the model.</summary>
     public string Documentation { get; set; } = "";
 
+    /// <summary>Bytes of constants that passes have computed so far: a small file must not become a large graph.</summary>
+    internal long FoldedBytes { get; set; }
+
     /// <summary>What the file says of the model beyond this: the reader of the format leaves it here for the writer.</summary>
     internal object? Origin { get; set; }
 

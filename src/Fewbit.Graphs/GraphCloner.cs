@@ -7,7 +7,7 @@ internal sealed class GraphCloner
 
     public Graph Clone(Graph source, Graph? parent)
     {
-        var copy = new Graph(source.Name, source.OpsetVersion(""), parent) { Documentation = source.Documentation, Origin = source.Origin };
+        var copy = new Graph(source.Name, source.OpsetVersion(""), parent) { Documentation = source.Documentation, Origin = source.Origin, FoldedBytes = source.FoldedBytes };
         if (parent is null)
         {
             foreach ((string domain, int version) in source.Opsets) copy.Opsets[domain] = version;

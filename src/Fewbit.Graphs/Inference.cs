@@ -1,3 +1,4 @@
+using Fewbit.Graphs.Execution;
 using Fewbit.Graphs.Operators;
 using Fewbit.Graphs.Operators.Control;
 using Fewbit.Tensors;
@@ -7,6 +8,9 @@ namespace Fewbit.Graphs;
 /// <summary>Type and shape inference over a graph, symbols included.</summary>
 public static class Inference
 {
+    /// <summary>Elements of the longest vector that shape arithmetic follows.</summary>
+    internal const int LongestDims = 64;
+
     /// <summary>Infers every node in order. Nodes of unknown operators, and those behind them whose input types are unknown, leave their outputs as they are.</summary>
     /// <exception cref="InvalidDataException">An input of a node has a type or shape that the operator does not take.</exception>
     public static void Infer(Graph graph)
@@ -25,7 +29,7 @@ public static class Inference
     /// <summary>Infers one node from what its inputs state.</summary>
     internal static void InferNode(Node node)
     {
-        if (CanInfer(node)) node.Operator.Infer(new InferenceContext(node, new GraphSource()));
+        if (CanInfer(node)) OperatorCalls.Infer(node, new GraphSource());
     }
 
     private static bool CanInfer(Node node) => node.IsSupported && node.Inputs.All(input => input is null || input.Type != ElementType.Undefined);
@@ -33,7 +37,7 @@ public static class Inference
     /// <summary>The elements of a short integer tensor as lengths; null for other types, and -1 or other negative numbers are unknown.</summary>
     internal static Dim[]? DimsOf(Tensor tensor)
     {
-        if (tensor.Type is not (ElementType.Int64 or ElementType.Int32) || tensor.Rank > 1 || tensor.ElementCount > 64) return null;
+        if (tensor.Type is not (ElementType.Int64 or ElementType.Int32) || tensor.Rank > 1 || tensor.ElementCount > LongestDims) return null;
         var dims = new Dim[tensor.ElementCount];
         for (int i = 0; i < dims.Length; i++)
         {
@@ -55,7 +59,7 @@ public static class Inference
 
         public void Visit(Node node)
         {
-            if (_visited.Add(node) && CanInfer(node)) node.Operator.Infer(new InferenceContext(node, this));
+            if (_visited.Add(node) && CanInfer(node)) OperatorCalls.Infer(node, this);
         }
 
         /// <summary>A body may be inferred several times, each time from what its values state themselves.</summary>

@@ -102,7 +102,8 @@ public sealed class Node
     /// <summary>The axis, counted from the front, of an attribute or input that may count from the back.</summary>
     public int Axis(long axis, int rank, string name = "axis")
     {
-        Expect(axis >= -rank && axis < Math.Max(rank, 1), $"{name} is {axis}, expected a value in [{-rank}, {rank - 1}]");
+        Expect(rank > 0, $"{name} is {axis}, but a scalar has no axis");
+        Expect(axis >= -rank && axis < rank, $"{name} is {axis}, expected a value in [{-rank}, {rank - 1}]");
         return (int)(axis < 0 ? axis + rank : axis);
     }
 
@@ -114,7 +115,7 @@ public sealed class Node
     }
 
     /// <summary>An error about this node: Conv 'layer1/conv': message.</summary>
-    public InvalidDataException Fail(string message) => new($"{this}: {message}");
+    public InvalidDataException Fail(string message, Exception? inner = null) => new($"{this}: {message}", inner);
 
     /// <summary>The form of messages: Conv 'layer1/conv'.</summary>
     public override string ToString() => $"{(Domain.Length == 0 ? "" : Domain + ".")}{OpType} '{Name}'";

@@ -89,7 +89,7 @@ public static partial class OnnxFile
         return looksLikeModel ? $"is a damaged ONNX model ({message})" : $"is not an ONNX model ({message})";
     }
 
-    private static T Checked<T>(string path, Func<T> read)
+    internal static T Checked<T>(string path, Func<T> read)
     {
         try
         {
@@ -101,5 +101,11 @@ public static partial class OnnxFile
         }
     }
 
-    private static InvalidDataException Prefixed(string source, InvalidDataException e) => new($"{source}: {e.Message}", e);
+    /// <summary>The error with the file in front, on one line of a bounded length whatever names the file holds.</summary>
+    internal static InvalidDataException Prefixed(string source, InvalidDataException e)
+    {
+        const int longest = 1200;
+        string message = e.Message.Length <= longest ? e.Message : $"{e.Message[..(longest / 2)]} ... {e.Message[^(longest / 2)..]}";
+        return new($"{source}: {string.Concat(message.Select(c => char.IsControl(c) ? '?' : c))}", e);
+    }
 }

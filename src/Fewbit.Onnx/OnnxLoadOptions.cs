@@ -9,6 +9,9 @@ public sealed record OnnxLoadOptions
     /// <summary>Whether types and shapes are inferred after reading. Default: true.</summary>
     public bool InferShapes { get; init; } = true;
 
+    /// <summary>Nodes that a model may have once its functions are expanded, those of subgraphs included, 1 and up. Default: 1,000,000.</summary>
+    public int MaxNodes { get; init => field = Tensors.Require.InRange(value, 1, int.MaxValue, nameof(MaxNodes)); } = 1_000_000;
+
     /// <summary>Bytes from which an external tensor is mapped into memory instead of read. Default: 1 MiB.</summary>
     public long MapThreshold { get; init => field = Tensors.Require.InRange(value, 0, long.MaxValue, nameof(MapThreshold)); } = 1 << 20;
 }

@@ -12,9 +12,11 @@ namespace Fewbit.Runtime;
 public sealed class ModelRunner : IModelRunner
 {
     private readonly GraphRunner _runner;
+    private readonly string? _path;
 
-    private ModelRunner(Graph graph, ModelRunnerOptions options)
+    private ModelRunner(Graph graph, ModelRunnerOptions options, string? path = null)
     {
+        _path = path;
         string[] outputs = [.. graph.Outputs.Select(output => output.Name)];
         if (options.FusesQuantized) Fusion = FuseQuantized.Apply(graph);
         string[] codes = options.KeepsCodes ? [.. (Fusion?.Codes ?? QuantizersOf(graph)).Except(outputs, StringComparer.Ordinal)] : [];
@@ -48,13 +50,21 @@ public sealed class ModelRunner : IModelRunner
     /// <summary>Loads a model file, with its external data.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is not a valid ONNX model, or uses what Fewbit does not take.</exception>
-    public static ModelRunner Load(string path, ModelRunnerOptions? options = null) => new(OnnxFile.Load(path), options ?? new());
+    public static ModelRunner Load(string path, ModelRunnerOptions? options = null) 
+    {
+        options ??= new();
+        Graph graph = OnnxFile.Load(path, options.Reading);
+        return OnnxFile.Checked(path, () => new ModelRunner(graph, options, path));
+    }
 
     /// <summary>Runs a copy of a graph.</summary>
     public static ModelRunner From(Graph graph, ModelRunnerOptions? options = null) => new(graph.Clone(), options ?? new());
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs, IReadOnlyCollection<string>? outputs = null) =>
+        _path is null ? RunNamed(inputs, outputs) : OnnxFile.Checked(_path, () => RunNamed(inputs, outputs));
+
+    private IReadOnlyDictionary<string, Tensor> RunNamed(IReadOnlyDictionary<string, Tensor> inputs, IReadOnlyCollection<string>? outputs) =>
         _runner.Run(inputs, outputs ?? [.. Outputs.Select(output => output.Name)]);
 
     /// <summary>Forgets the plans.</summary>

@@ -1,4 +1,5 @@
 using Fewbit.Graphs.Execution;
+using Fewbit.Onnx;
 using Fewbit.Tensors;
 
 namespace Fewbit.Runtime;
@@ -15,7 +16,10 @@ public sealed record ModelRunnerOptions
     /// <summary>Whether a run can be asked for the codes of each quantizer. Default: false.</summary>
     public bool KeepsCodes { get; init; }
 
-    /// <summary>What one run may cost where the model has loops, and the bytes of transformed weights that a plan may keep. Default: 16,777,216 iterations, no time limit, 128 MiB.</summary>
+    /// <summary>How a model file is read.</summary>
+    public OnnxLoadOptions Reading { get; init; } = new();
+
+    /// <summary>What one run may cost: iterations, time, memory, and the bytes of transformed weights that a plan may keep. Default: <see cref="ExecutionLimits.Default"/>.</summary>
     public ExecutionLimits Limits { get; init; } = ExecutionLimits.Default;
 
     /// <summary>Threads that compute, of the whole process, 0 to 1024; 0, the default, leaves the number as it is (at first one per processor).</summary>

@@ -11,14 +11,16 @@ public readonly struct Shape : IEquatable<Shape>, IEnumerable<long>
 
     /// <summary>A shape of the given lengths; none makes a scalar.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A length is negative.</exception>
-    /// <exception cref="OverflowException">The number of elements leaves 63 bits.</exception>
+    /// <exception cref="OverflowException">The product of the lengths, those of 0 left out, leaves 63 bits.</exception>
     public Shape(params ReadOnlySpan<long> dims)
     {
-        long count = 1;
+        // Strides and products of some dimensions must fit even where another one is 0.
+        (long count, long others) = (1, 1);
         foreach (long dim in dims)
         {
-            ArgumentOutOfRangeException.ThrowIfNegative(dim, nameof(dims));
-            count = dim == 0 || count == 0 ? 0 : checked(count * dim);
+            if (dim < 0) throw new NegativeLengthException(dim);
+            others = checked(others * Math.Max(1, dim));
+            count = dim == 0 ? 0 : count == 0 ? 0 : others;
         }
         _dims = dims.ToArray();
         ElementCount = count;

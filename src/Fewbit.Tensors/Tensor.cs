@@ -21,6 +21,9 @@ public sealed unsafe class Tensor
             throw new ArgumentOutOfRangeException(nameof(byteOffset), byteOffset, $"{ByteCount} bytes of {type.Name()} {shape} do not fit into {owner.ByteCount} bytes");
     }
 
+    /// <summary>Gives zeroed memory for tensors instead of the garbage collector where tests look for accesses beyond a tensor's end; null otherwise.</summary>
+    internal static Func<long, TensorOwner>? Allocator { get; set; }
+
     /// <summary>Type of every element.</summary>
     public ElementType Type { get; }
 
@@ -72,7 +75,7 @@ public sealed unsafe class Tensor
     /// <exception cref="InvalidOperationException"><typeparamref name="T"/> is not the element type, or there are more than 2^31 elements.</exception>
     public Span<T> Span<T>() where T : unmanaged
     {
-        if (ElementTypes.Of<T>() != Type) throw new InvalidOperationException($"a {Type.Name()} tensor was read as {ElementTypes.Of<T>().Name()}");
+        if (ElementTypes.Of<T>() != Type) throw new TensorFormException($"a {Type.Name()} tensor was read as {ElementTypes.Of<T>().Name()}");
         int length = SpanLength(ByteCount / sizeof(T));
         if (ByteCount <= int.MaxValue) return MemoryMarshal.CreateSpan(ref Unsafe.As<byte, T>(ref MemoryMarshal.GetReference(_owner.Slice(_byteOffset, (int)ByteCount))), length);
         return new(Address, length);
@@ -80,7 +83,7 @@ public sealed unsafe class Tensor
 
     /// <summary>The only element of a tensor of one element.</summary>
     public T Item<T>() where T : unmanaged =>
-        ElementCount == 1 ? Span<T>()[0] : throw new InvalidOperationException($"a tensor of shape {Shape} has no single element");
+        ElementCount == 1 ? Span<T>()[0] : throw new TensorFormException($"a tensor of shape {Shape} has no single element");
 
     /// <summary>A view of the same elements with other lengths.</summary>
     /// <exception cref="ArgumentException">The number of elements differs, or the layout is not row-major.</exception>
@@ -137,7 +140,7 @@ public sealed unsafe class Tensor
         layout == Layout.RowMajor ? shape.ElementCount : shape[0] * ((shape[1] + 15) / 16 * 16) * shape.CountOf(2, shape.Rank);
 
     private static Tensor Create(ElementType type, Shape shape, Layout layout, bool zeroed) =>
-        new(type, shape, new PinnedOwner(type.ByteCount(StoredElements(shape, layout)), zeroed), 0, layout);
+        new(type, shape, Allocator is { } allocator ? allocator(type.ByteCount(StoredElements(shape, layout))) : new PinnedOwner(type.ByteCount(StoredElements(shape, layout)), zeroed), 0, layout);
 
     private int SpanLength(long length) =>
         length <= int.MaxValue ? (int)length : throw new InvalidOperationException($"{this} is longer than a span can be");

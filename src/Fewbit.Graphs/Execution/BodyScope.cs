@@ -14,7 +14,7 @@ internal sealed record BodyRequest(IReadOnlyDictionary<Value, Tensor> Given, Fun
 internal sealed class BodyScope(PlanCompiler outer) : IScope
 {
     private readonly Dictionary<Graph, CompiledBodies> _bodies = [];
-    private readonly IScope _interpreter = new Interpreter().ScopeAround(outer.FindAtRun, outer.Budget);
+    private readonly IScope _interpreter = new Interpreter(outer.Budget).ScopeAround(outer.FindAtRun, outer.Budget);
 
     public RunBudget Budget => outer.Budget;
 

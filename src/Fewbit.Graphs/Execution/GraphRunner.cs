@@ -45,7 +45,7 @@ public sealed class GraphRunner : IModelRunner
             IReadOnlyList<string> wanted = outputs is null ? [.. Outputs.Select(output => output.Name)] : [.. outputs];
             Plan plan = PlanFor(inputs, wanted);
             plan.Run(inputs);
-            return wanted.ToDictionary(name => name, plan.Output, StringComparer.Ordinal);
+            return wanted.Distinct(StringComparer.Ordinal).ToDictionary(name => name, plan.Output, StringComparer.Ordinal);
         }
     }
 

@@ -4,12 +4,19 @@ using Fewbit.Tensors;
 namespace Fewbit.Graphs.Execution;
 
 /// <summary>Runs a graph node by node, with every tensor at hand: for debugging, control flow, constant folding and any element type.</summary>
-/// <param name="limits">What a run may cost; null for <see cref="ExecutionLimits.Default"/>.</param>
-public sealed class Interpreter(ExecutionLimits? limits = null)
+public sealed class Interpreter
 {
     private readonly ScratchSpace _scratch = new();
-    private readonly RunBudget _budget = new(limits ?? ExecutionLimits.Default);
+    private readonly RunBudget _budget;
     private readonly Dictionary<Graph, Dictionary<Value, int>> _lastReaders = [];
+
+    /// <param name="limits">What a run may cost; null for <see cref="ExecutionLimits.Default"/>.</param>
+    public Interpreter(ExecutionLimits? limits = null) : this(new RunBudget(limits ?? ExecutionLimits.Default))
+    {
+    }
+
+    /// <summary>An interpreter of nodes of another run, whose limits count.</summary>
+    internal Interpreter(RunBudget budget) => _budget = budget;
 
     /// <summary>Runs the graph once.</summary>
     /// <param name="graph">The graph.</param>
@@ -39,18 +46,22 @@ public sealed class Interpreter(ExecutionLimits? limits = null)
     internal Tensor[] RunNode(Node node, Func<Value, Tensor?> find, IScope? scope = null)
     {
         var source = new TensorSource(find);
-        node.Operator.Infer(new InferenceContext(node, source));
+        OperatorCalls.Infer(node, source);
         var inputs = node.Inputs.Select(value => value is null ? null : find(value)
             ?? throw new InvalidOperationException($"Bug in the interpreter: {node} reads {value} before it is computed")).ToArray();
         var outputs = new Tensor?[node.Outputs.Count];
-        for (int i = 0; i < outputs.Length; i++)
-        {
-            (ElementType type, SymbolicShape? shape) = source.OutputOf(node.Outputs[i]);
-            if (shape is { IsKnown: true }) outputs[i] = Tensor.AllocateUninitialized(type, shape.ToShape(), node.Outputs[i].Layout);
-        }
+        for (int i = 0; i < outputs.Length; i++) outputs[i] = Allocate(node, node.Outputs[i], source.OutputOf(node.Outputs[i]));
         var context = new EvaluationContext(node, inputs, outputs, _scratch) { Scope = scope };
-        node.Operator.Evaluate(context);
-        return [.. Enumerable.Range(0, outputs.Length).Select(context.Output)];
+        OperatorCalls.Evaluate(node, context);
+        return [.. Enumerable.Range(0, outputs.Length).Select(i => context.OutputOrNull(i) ?? throw node.Fail($"has {outputs.Length} outputs, but computes nothing for number {i}"))];
+    }
+
+    private Tensor? Allocate(Node node, Value output, (ElementType Type, SymbolicShape? Shape) stated)
+    {
+        if (stated.Shape is not { IsKnown: true } known) return null;
+        Shape shape = OperatorCalls.ToShape(node, known);
+        _budget.ExpectFits(node, output, stated.Type, shape);
+        return Tensor.AllocateUninitialized(stated.Type, shape, output.Layout);
     }
 
     /// <summary>Runs bodies whose surroundings are a plan's.</summary>
@@ -65,14 +76,18 @@ public sealed class Interpreter(ExecutionLimits? limits = null)
             Tensor[] outputs = RunNode(node, frame.Find, frame);
             for (int o = 0; o < outputs.Length; o++)
             {
-                if (outputs[o] is null) continue;
+                frame.Budget.Take(node, outputs[o].ByteCount);
                 tensors[node.Outputs[o]] = outputs[o];
                 frame.Observe?.Invoke(node.Outputs[o], outputs[o]);
             }
             foreach (Value? input in node.Inputs)
             {
-                if (input is not null && lastReader.GetValueOrDefault(input, -1) == i) tensors.Remove(input);
+                if (input is not null && lastReader.GetValueOrDefault(input, -1) == i && tensors.Remove(input, out Tensor? read) && input.Producer is not null) frame.Budget.GiveBack(read.ByteCount);
             }
+        }
+        foreach ((Value value, Tensor tensor) in tensors)
+        {
+            if (value.Producer is not null) frame.Budget.GiveBack(tensor.ByteCount);
         }
         return [.. graph.Outputs.Select(output => frame.Find(output) ?? throw new InvalidDataException($"graph '{graph.Name}': nothing computes output {output}"))];
     }

@@ -1,4 +1,5 @@
 using Fewbit.Graphs.Operators;
+using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Execution;
 
@@ -89,6 +90,11 @@ internal sealed class MemoryPlanner(Func<Value, long> byteCount, Func<Value, boo
     /// <summary>Largest blocks first, each at the lowest free offset among the blocks that live while it does.</summary>
     private void Assign()
     {
+        if (Tensor.Allocator is not null)
+        {
+            SetApart();
+            return;
+        }
         var placed = new List<Block>();
         foreach (Block block in _blocks.OrderByDescending(block => block.ByteCount).ThenBy(block => block.Start))
         {
@@ -101,6 +107,13 @@ internal sealed class MemoryPlanner(Func<Value, long> byteCount, Func<Value, boo
             block.Offset = offset;
             placed.Add(block);
         }
+    }
+
+    /// <summary>No two blocks share memory, so that each can end where its own memory ends.</summary>
+    private void SetApart()
+    {
+        long end = 0;
+        foreach (Block block in _blocks) (block.Offset, end) = (end, end + block.ByteCount);
     }
 
     private static long Aligned(long bytes) => (Math.Max(1, bytes) + Alignment - 1) / Alignment * Alignment;

@@ -11,7 +11,7 @@ internal sealed class PlanCompiler : IInferenceSource
     private readonly PlanRequest _request;
     private readonly BodyRequest? _surroundings;
     private readonly WinogradBudget _winograd;
-    private readonly Interpreter _interpreter = new();
+    private readonly Interpreter _interpreter;
     private readonly ScratchSpace _scratch = new();
     private readonly Dictionary<Value, (ElementType Type, SymbolicShape? Shape)> _inferred = [];
     private readonly Dictionary<Value, Dim[]> _dims = [];
@@ -22,12 +22,14 @@ internal sealed class PlanCompiler : IInferenceSource
     private readonly HashSet<Value> _dynamicValues = [];
     private readonly List<Node> _folded = [];
     private Tensor? _arena;
+    private long _foldedBytes;
 
     public PlanCompiler(Graph graph, PlanRequest request, BodyRequest? surroundings = null)
     {
         (_graph, _request, _surroundings) = (graph, request, surroundings);
         _winograd = new(request.Limits.WinogradBytes);
         Budget = surroundings?.Budget ?? new(request.Limits);
+        _interpreter = new(Budget);
         Value[] outputs = request.Outputs is { } names ? [.. names.Select(Named)] : [.. graph.Outputs];
         (Value Variable, Value Source)[] updates = [.. (request.Updates ?? new Dictionary<string, string>()).Select(pair => (Named(pair.Key), Named(pair.Value)))];
         BindInputs();
@@ -79,7 +81,7 @@ internal sealed class PlanCompiler : IInferenceSource
             _dims.Remove(value);
         }
         for (int i = 0; i < inputs.Length; i++) _inferred[body.Inputs[i]] = (inputs[i].Type, inputs[i].Shape);
-        foreach (Node node in body.Nodes) node.Operator.Infer(new InferenceContext(node, this));
+        foreach (Node node in body.Nodes) OperatorCalls.Infer(node, this);
         return true;
     }
 
@@ -134,7 +136,11 @@ internal sealed class PlanCompiler : IInferenceSource
         var remaining = new List<Node>();
         foreach (Node node in nodes)
         {
-            node.Operator.Infer(new InferenceContext(node, this));
+            OperatorCalls.Infer(node, this);
+            foreach (Value output in node.Outputs)
+            {
+                if (_inferred.TryGetValue(output, out var stated) && stated.Shape is { IsKnown: true } shape) Budget.ExpectFits(node, output, stated.Type, OperatorCalls.ToShape(node, shape));
+            }
             if (TryFold(node)) _folded.Add(node);
             else remaining.Add(node);
         }
@@ -152,6 +158,8 @@ internal sealed class PlanCompiler : IInferenceSource
         bool isKnown = ReadBy(node).All(input => TensorOf(input) is not null);
         if (!isKnown) return false;
         Tensor[] outputs = _interpreter.RunNode(node, TensorOf, _interpreter.ScopeAround(TensorOf, Budget));
+        _foldedBytes += outputs.Sum(output => output.ByteCount);
+        node.Expect(_foldedBytes <= Budget.Limits.MaxWorkingBytes, $"what follows from constants takes {_foldedBytes} bytes with its outputs, more than the limit of {Budget.Limits.MaxWorkingBytes}: raise {nameof(ExecutionLimits)}.{nameof(ExecutionLimits.MaxWorkingBytes)} if the model means it");
         for (int i = 0; i < outputs.Length; i++) _known[node.Outputs[i]] = outputs[i];
         return true;
     }
@@ -174,13 +182,29 @@ internal sealed class PlanCompiler : IInferenceSource
         var inputs = _graph.Inputs.Where(input => _inferred.ContainsKey(input)).ToArray();
         MemoryLayout layout = planner.Plan(inputs, nodes, [.. outputs, .. updates.Select(update => update.Source)], IsAlias);
         ArenaBytes = layout.ByteCount;
+        ExpectRoom();
         _arena = Tensor.AllocateUninitialized(ElementType.UInt8, [Math.Max(1, layout.ByteCount)]);
+        Dictionary<long, Tensor>? apart = Tensor.Allocator is null ? null : Apart(layout);
         foreach ((Value value, long offset) in layout.Offsets)
         {
             (ElementType type, SymbolicShape? shape) = _inferred[value];
-            _buffers[value] = _arena.View(type, shape!.ToShape(), offset, value.Layout);
+            _buffers[value] = apart is null ? _arena.View(type, shape!.ToShape(), offset, value.Layout) : apart[offset].View(type, shape!.ToShape(), 0, value.Layout);
         }
         foreach (Value input in inputs) InputBuffers[input.Name] = _buffers[input];
+    }
+
+    /// <summary>Memory of its own for each block, where tests look for accesses beyond a tensor's end.</summary>
+    private static Dictionary<long, Tensor> Apart(MemoryLayout layout)
+    {
+        long[] offsets = [.. layout.Offsets.Values.Distinct().Order(), layout.ByteCount];
+        return offsets[..^1].Zip(offsets[1..]).ToDictionary(pair => pair.First, pair => Tensor.AllocateUninitialized(ElementType.UInt8, [pair.Second - pair.First]));
+    }
+
+    private void ExpectRoom()
+    {
+        long limit = Budget.Limits.MaxWorkingBytes;
+        if (ArenaBytes > limit)
+            throw new InvalidDataException($"graph '{_graph.Name}': its tensors take {ArenaBytes} bytes at once, more than the limit of {limit}: raise {nameof(ExecutionLimits)}.{nameof(ExecutionLimits.MaxWorkingBytes)} if the model means it");
     }
 
     private long ByteCount(Value value) =>
@@ -193,7 +217,7 @@ internal sealed class PlanCompiler : IInferenceSource
     private Step CreateStep(Node node)
     {
         if (node.Subgraphs().Any()) return new ControlStep(node, _interpreter, this, _dynamic);
-        if (node.Outputs.Any(_dynamicValues.Contains)) return new DynamicStep(node, _interpreter, FindAtRun, _dynamic);
+        if (node.Outputs.Any(_dynamicValues.Contains)) return new DynamicStep(node, _interpreter, FindAtRun, _dynamic, Budget);
         var inputs = node.Inputs.Select(input => input is null ? null : FindAtRun(input)
             ?? throw new InvalidOperationException($"Bug in the plan compiler: {node} reads {input}, which has no place")).ToArray();
         var outputs = node.Outputs.Select(output => (Tensor?)_buffers.GetValueOrDefault(output)).ToArray();
@@ -204,7 +228,7 @@ internal sealed class PlanCompiler : IInferenceSource
             if (!Variables.TryGetValue(input.Name, out var readers)) Variables.Add(input.Name, readers = []);
             readers.Add((context, i));
         }
-        IKernel? kernel = (node.Operator as ICompiledOperator)?.Compile(new(node, value => (TypeOf(value), ShapeOf(value)!.ToShape()), TensorOf) { Winograd = _winograd });
+        IKernel? kernel = OperatorCalls.Compile(node, new(node, value => (TypeOf(value), ShapeOf(value)!.ToShape()), TensorOf) { Winograd = _winograd });
         return new StaticStep(context, kernel);
     }
 

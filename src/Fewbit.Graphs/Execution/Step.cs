@@ -20,6 +20,8 @@ internal abstract class Step
 /// <summary>A node whose tensors have fixed places.</summary>
 internal sealed class StaticStep(EvaluationContext context, IKernel? kernel) : Step
 {
+    private readonly bool _isEmpty = context.HasNothingToCompute;
+
     public EvaluationContext Context => context;
 
     public override Node Node => context.Node;
@@ -30,16 +32,20 @@ internal sealed class StaticStep(EvaluationContext context, IKernel? kernel) : S
 
     public override void Run()
     {
-        if (kernel is not null) kernel.Run(context);
-        else context.Node.Operator.Evaluate(context);
+        if (_isEmpty) return;
+        if (kernel is not null) OperatorCalls.Run(kernel, context);
+        else OperatorCalls.Evaluate(context.Node, context);
     }
 
     private static string NameOf(Type type) => type.IsGenericType ? $"{type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)]}<{string.Join(", ", type.GetGenericArguments().Select(NameOf))}>" : type.Name;
 }
 
 /// <summary>A node whose output shapes follow from its inputs' contents: inferred and allocated at each run.</summary>
-internal sealed class DynamicStep(Node node, Interpreter interpreter, Func<Value, Tensor?> find, Dictionary<Value, Tensor> results) : Step
+internal sealed class DynamicStep(Node node, Interpreter interpreter, Func<Value, Tensor?> find, Dictionary<Value, Tensor> results, RunBudget budget) : Step
 {
+    private long _held;
+    private int _run;
+
     public override Node Node => node;
 
     public override string Kernel => "interpreter";
@@ -49,6 +55,10 @@ internal sealed class DynamicStep(Node node, Interpreter interpreter, Func<Value
     public override void Run()
     {
         Tensor[] outputs = interpreter.RunNode(node, find);
+        // In the body of a loop the step runs again and again, and keeps what it computed last.
+        if (_run == budget.RunNumber) budget.GiveBack(_held);
+        (_run, _held) = (budget.RunNumber, outputs.Sum(output => output.ByteCount));
+        budget.Take(node, _held);
         for (int i = 0; i < outputs.Length; i++) results[node.Outputs[i]] = outputs[i];
     }
 }

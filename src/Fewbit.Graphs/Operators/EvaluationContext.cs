@@ -33,7 +33,11 @@ public sealed unsafe class EvaluationContext
     public Tensor? FindInput(int index) => index < _inputs.Length ? _inputs[index] : null;
 
     /// <summary>An output whose shape was inferred: allocated, not zeroed.</summary>
-    public Tensor Output(int index) => _outputs[index] ?? throw new InvalidOperationException($"Bug in {Node}: output {index} has no inferred shape and was not provided");
+    public Tensor Output(int index) => (index < _outputs.Length ? _outputs[index] : null) ?? throw ShapeUnknown(index);
+
+    /// <summary>The error where nothing says what shape an output has: an input that states lengths is of another form.</summary>
+    internal InvalidDataException ShapeUnknown(int index) =>
+        Node.Fail($"the shape of output {index} does not follow from its inputs ({string.Join(", ", _inputs.Select(input => input?.ToString() ?? "none"))}), expected lengths as a vector of at most {Inference.LongestDims} integers");
 
     /// <summary>True where the output is allocated.</summary>
     public bool HasOutput(int index) => index < _outputs.Length && _outputs[index] is not null;
@@ -46,6 +50,9 @@ public sealed unsafe class EvaluationContext
 
     /// <summary>At least <paramref name="byteCount"/> bytes, aligned to 64, not zeroed, valid until this node is done. One call a node.</summary>
     public void* Scratch(long byteCount) => _scratch.Get(byteCount);
+
+    /// <summary>True where every output is allocated and has no element: dimensions beside the one of length 0 may be huge, and no kernel should walk them.</summary>
+    internal bool HasNothingToCompute => Array.TrueForAll(_outputs, output => output is { ElementCount: 0 });
 
     /// <summary>Runs a body of this node.</summary>
     internal Tensor[] RunBody(Graph body, IReadOnlyList<Tensor> inputs) => Surroundings.Run(body, inputs);

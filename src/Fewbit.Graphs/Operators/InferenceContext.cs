@@ -46,7 +46,10 @@ public sealed class InferenceContext
     }
 
     /// <summary>States the elements of a one-dimensional (or scalar) integer output as lengths, for shape arithmetic on symbols.</summary>
-    public void SetOutputDims(int index, Dim[] dims) => _source.SetDims(Node.Outputs[index], dims);
+    public void SetOutputDims(int index, Dim[] dims)
+    {
+        if (index < Node.Outputs.Count && dims.Length <= Inference.LongestDims) _source.SetDims(Node.Outputs[index], dims);
+    }
 
     /// <summary>What follows for the outputs of a body from what is known of its inputs and of the values around it; null where the engine at hand does not infer bodies.</summary>
     internal ValueFacts[]? InferBody(Graph body, ReadOnlySpan<ValueFacts> inputs)

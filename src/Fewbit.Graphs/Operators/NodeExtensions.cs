@@ -19,6 +19,13 @@ internal static class NodeExtensions
         }
     }
 
+    /// <summary>The only element of an int32 or int64 tensor.</summary>
+    public static long ReadInt(this Node node, Tensor tensor)
+    {
+        node.Expect(tensor.ElementCount == 1, $"reads one integer from {tensor}");
+        return node.ReadInts(tensor)[0];
+    }
+
     /// <summary>Fails unless the number of inputs lies in [min, max].</summary>
     public static void ExpectInputs(this Node node, int min, int max)
     {

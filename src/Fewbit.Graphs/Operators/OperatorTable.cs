@@ -19,6 +19,9 @@ internal static class OperatorTable
 
     private static readonly OperatorRegistry Registry = Build();
 
+    /// <summary>Domain and type of every operator, in the order of names.</summary>
+    public static IEnumerable<(string Domain, string OpType)> Names => Registry.Names;
+
     public static bool Contains(Node node) => Registry.Find(node) is not null;
 
     /// <exception cref="InvalidDataException">The operator is not known, or an attribute is wrong.</exception>
@@ -55,6 +58,8 @@ internal static class OperatorTable
 internal sealed class OperatorRegistry
 {
     private readonly Dictionary<(string Domain, string OpType), Func<Node, IOperator>> _parsers = [];
+
+    public IEnumerable<(string Domain, string OpType)> Names => _parsers.Keys.OrderBy(key => key.Domain, StringComparer.Ordinal).ThenBy(key => key.OpType, StringComparer.Ordinal);
 
     /// <summary>Adds an operator. The parser reads the attributes, for the opset version of the node.</summary>
     public void Add(string opType, Func<Node, IOperator> parse, string domain = "") => _parsers.Add((domain, opType), parse);

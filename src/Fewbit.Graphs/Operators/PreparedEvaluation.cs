@@ -10,7 +10,7 @@ internal static class PreparedEvaluation
     {
         if (Converted.ThroughFloat32(context, compiled) || Converted.ThroughFloat64(context, compiled)) return;
         var compilation = new CompilationContext(context.Node, value => Describe(context, value), _ => null);
-        IKernel kernel = compiled.Compile(compilation) ?? throw new InvalidOperationException($"Bug in {context.Node}: it prepares no kernel");
+        IKernel kernel = compiled.Compile(compilation) ?? throw context.Node.Fail($"does not take inputs of these types ({string.Join(", ", Enumerable.Range(0, context.InputCount).Select(i => context.FindInput(i)?.Type.Name() ?? "none"))})");
         kernel.Run(context);
     }
 
@@ -20,7 +20,7 @@ internal static class PreparedEvaluation
 
     private static (ElementType Type, Shape Shape) Describe(EvaluationContext context, Value value)
     {
-        Tensor tensor = Find(context, value) ?? throw new InvalidOperationException($"Bug in {context.Node}: {value} is asked for, but not there");
+        Tensor tensor = Find(context, value) ?? throw context.ShapeUnknown(Math.Max(0, context.Node.Outputs.ToList().IndexOf(value)));
         return (tensor.Type, tensor.Shape);
     }
 

@@ -11,6 +11,7 @@ namespace Fewbit.Graphs.Passes;
 public sealed class FoldConstants : IPass
 {
     private readonly Interpreter _interpreter = new();
+    private long _room;
 
     /// <inheritdoc/>
     public string Name => "fold constants";
@@ -18,11 +19,18 @@ public sealed class FoldConstants : IPass
     /// <summary>Bytes by which a constant may outgrow what it is computed from; 0 and up, 1 MiB by default.</summary>
     public long MaxGrowth { get; init => field = Require.InRange(value, 0, long.MaxValue); } = 1 << 20;
 
+    /// <summary>Bytes of all constants that the pass makes, beside four times those that the graph has; 0 and up, 64 MiB by default.</summary>
+    public long MaxTotal { get; init => field = Require.InRange(value, 0, long.MaxValue / 2); } = 64 << 20;
+
     /// <inheritdoc/>
     public PassReport Run(Graph graph)
     {
+        // What earlier passes folded does not entitle to more.
+        long own = Math.Max(0, graph.Constants.Sum(value => value.Constant!.ByteCount) - graph.FoldedBytes), room = MaxTotal + 4 * own - graph.FoldedBytes;
+        _room = room;
         var report = new PassReport(Name);
         Run(graph, report);
+        graph.FoldedBytes += room - _room;
         return report;
     }
 
@@ -58,15 +66,24 @@ public sealed class FoldConstants : IPass
 
     private void Fold(Node node, PassReport report)
     {
-        long room = MaxGrowth + node.Inputs.Sum(input => input?.Constant!.ByteCount ?? 0);
-        long expected = node.Outputs.Sum(output => output.Shape is { IsKnown: true } shape ? output.Type.ByteCount(shape.ToShape().ElementCount) : 0);
+        long room = Math.Min(_room, MaxGrowth + node.Inputs.Sum(input => input?.Constant!.ByteCount ?? 0));
+        decimal expected = BytesOf(node);
         if (expected > room)
         {
             report.Skip(node, $"the constant would take {expected} bytes, more than {room}");
             return;
         }
+        _room -= (long)expected;
         Tensor[] results = _interpreter.RunNode(node, value => value.Constant);
         Replace(node, results, "its inputs are constant", report);
+    }
+
+    /// <summary>Bytes of the outputs, which follow from the constants where they do not follow from the graph.</summary>
+    private static decimal BytesOf(Node node)
+    {
+        var source = new TensorSource(value => value.Constant);
+        OperatorCalls.Infer(node, source);
+        return node.Outputs.Select(source.OutputOf).Sum(output => output.Shape is { IsKnown: true } shape ? (decimal)OperatorCalls.ToShape(node, shape).ElementCount * output.Type.BitWidth() / 8 : 0);
     }
 
     private static void Replace(Node node, Tensor?[] results, string reason, PassReport report)

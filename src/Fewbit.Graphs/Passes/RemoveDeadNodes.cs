@@ -62,7 +62,7 @@ public sealed class RemoveDeadNodes : IPass
         return node.OpType switch
         {
             "Identity" => true,
-            "Dropout" => node.Input(2) is null || node.Input(2)!.Constant is { } training && training.Bytes[0] == 0,
+            "Dropout" => node.Input(2) is null || node.Input(2)!.Constant is { ElementCount: 1 } training && training.Bytes[0] == 0,
             "Cast" => input.Type != ElementType.Undefined && node.Int("to") == (long)input.Type,
             "Reshape" or "Flatten" or "Squeeze" or "Unsqueeze" or "Expand" => IsSameShape(input, output),
             "Pad" => IsSameShape(input, output) && node.Input(1)?.Constant is { Type: ElementType.Int64 } pads && !pads.Span<long>().ContainsAnyExcept(0),

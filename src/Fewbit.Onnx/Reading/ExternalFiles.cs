@@ -55,6 +55,7 @@ internal sealed class ExternalFiles(string? folder, long mapThreshold)
     {
         if (folder is null) throw new InvalidDataException($"{what} lies in external data '{location}', but the model was not read from a file: load it by its path");
         if (location.Length == 0) throw new InvalidDataException($"{what} lies in external data, but its location is not stated");
+        if (location.Contains('\0', StringComparison.Ordinal)) throw new InvalidDataException($"{what} lies in external data '{location}', which is no path");
         string path = Path.GetFullPath(Path.Combine(folder, location));
         if (Path.IsPathRooted(location) || !IsInside(path, Path.GetFullPath(folder)))
             throw new InvalidDataException($"{what} lies in external data '{location}', expected a path inside the model's folder");

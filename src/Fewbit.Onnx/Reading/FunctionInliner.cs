@@ -7,7 +7,8 @@ namespace Fewbit.Onnx.Reading;
 internal sealed class FunctionInliner
 {
     // A chain of functions that each call the next one twice doubles with every function.
-    private const int MaxNodes = 4_000_000, MaxDepth = 100;
+    private const int MaxDepth = 100;
+    private readonly int _maxNodes;
     private readonly Dictionary<(string Domain, string Name, string Overload), FunctionProto> _functions = [];
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
     private readonly ModelProto _model;
@@ -15,8 +16,9 @@ internal sealed class FunctionInliner
     private readonly Dictionary<NodeProto, int> _opsets = new(ReferenceEqualityComparer.Instance);
     private int _nodeCount;
 
-    private FunctionInliner(ModelProto model)
+    private FunctionInliner(ModelProto model, int maxNodes)
     {
+        _maxNodes = maxNodes;
         _model = model;
         foreach (FunctionProto function in model.Functions)
         {
@@ -28,9 +30,9 @@ internal sealed class FunctionInliner
 
     /// <returns>The version of the standard operators that nodes of functions are written for, where it is not the model's.</returns>
     /// <exception cref="InvalidDataException">A function calls itself, or the model grows beyond bounds.</exception>
-    public static IReadOnlyDictionary<NodeProto, int> Inline(ModelProto model)
+    public static IReadOnlyDictionary<NodeProto, int> Inline(ModelProto model, int maxNodes)
     {
-        var inliner = new FunctionInliner(model);
+        var inliner = new FunctionInliner(model, maxNodes);
         if (model.Functions.Count > 0) inliner.Expand(model.Graph.Node);
         return inliner._opsets;
     }
@@ -40,7 +42,7 @@ internal sealed class FunctionInliner
         var expanded = new List<NodeProto>(nodes.Count);
         foreach (NodeProto node in nodes)
         {
-            if (++_nodeCount > MaxNodes) throw new InvalidDataException($"has more than {MaxNodes} nodes once its functions are expanded");
+            if (++_nodeCount > _maxNodes) throw new InvalidDataException($"has more than {_maxNodes} nodes once its functions are expanded, the limit: raise {nameof(OnnxLoadOptions)}.{nameof(OnnxLoadOptions.MaxNodes)} if the model means it");
             if (_functions.TryGetValue((ModelReader.DomainName(node.Domain), node.OpType, node.Overload), out FunctionProto? function))
             {
                 expanded.AddRange(Body(function, node));

@@ -1,4 +1,5 @@
 using Fewbit.Graphs;
+using Fewbit.Graphs.Operators;
 using Fewbit.Onnx.Protos;
 using Fewbit.Onnx.Upgrade;
 using Fewbit.Tensors;
@@ -90,6 +91,8 @@ internal sealed class GraphReader(TensorReader tensors, Graph graph, GraphReader
         string domain = ModelReader.DomainName(node.Domain), what = Named(node);
         CheckText(node.Name, "node");
         if (node.OpType.Length == 0) throw new InvalidDataException($"node '{node.Name}' states no operator");
+        if (domain == OperatorTable.FewbitDomain) throw new InvalidDataException($"{what}: domain '{domain}' is Fewbit's own, and no file may hold its operators");
+        if (node.Output.Count == 0) throw new InvalidDataException($"{what}: has no output");
         Value?[] inputs = [.. node.Input.Select(name => name.Length == 0 ? null : Find(name)
             ?? throw new InvalidDataException($"{what}: reads '{name}', which is no input, initializer or output of a node"))];
         var reader = new AttributeReader(tensors, what, ReadSubgraph);

@@ -15,7 +15,7 @@ internal sealed class ModelReader(string? folder, OnnxLoadOptions options)
     {
         if (model.Graph is null) throw new InvalidDataException("is not an ONNX model (it holds no graph)");
         if (model.IrVersion is < 1 or > NewestIrVersion) throw new InvalidDataException($"has IR version {model.IrVersion}, expected 1 to {NewestIrVersion}");
-        IReadOnlyDictionary<NodeProto, int> opsets = FunctionInliner.Inline(model);
+        IReadOnlyDictionary<NodeProto, int> opsets = FunctionInliner.Inline(model, options.MaxNodes);
         var upgrade = new OpsetUpgrade();
         var graph = new Graph(model.Graph.Name);
         foreach ((string domain, int version) in Opsets(model.OpsetImport)) graph.Opsets[domain] = version;

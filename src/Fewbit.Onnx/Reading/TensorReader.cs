@@ -24,8 +24,17 @@ internal sealed class TensorReader(ExternalFiles files)
         Tensor tensor = proto.DataLocation == TensorProto.Types.DataLocation.External ? files.Read(proto.ExternalData, type, shape, what)
             : proto.HasRawData ? FromRaw(proto.RawData, type, shape, byteCount, what)
             : FromFields(proto, type, shape, byteCount, what);
+        ExpectBits(tensor, what);
         Clear(proto);
         return tensor;
+    }
+
+    /// <summary>Code may count on a bool being 0 or 1.</summary>
+    private static void ExpectBits(Tensor tensor, string what)
+    {
+        if (tensor.Type != ElementType.Bool || tensor.ElementCount > int.MaxValue) return;
+        int wrong = tensor.Bytes.IndexOfAnyExceptInRange((byte)0, (byte)1);
+        if (wrong >= 0) throw new InvalidDataException($"{what} holds {tensor.Bytes[wrong]} as bool number {wrong}, expected 0 or 1");
     }
 
     private static (Shape Shape, long ByteCount) Size(TensorProto proto, ElementType type, string what)

@@ -1,4 +1,5 @@
 using Fewbit.Graphs;
+using Fewbit.Graphs.Operators;
 
 namespace Fewbit.Onnx.Upgrade;
 
@@ -61,6 +62,16 @@ internal sealed class OpsetUpgrade
         Run(graph, from, to);
     }
 
+    /// <summary>Inputs that the rules of an operator read without a question.</summary>
+    private static int RequiredInputs(Node node, int from) => node.OpType switch
+    {
+        "BatchNormalization" => 5,
+        "Resize" when from <= 10 => 2,
+        // Its first input may be left out.
+        "Scan" => 0,
+        _ => 1,
+    };
+
     private void Run(Graph graph, int modelOpset, int to)
     {
         foreach (Node node in graph.Nodes.ToArray())
@@ -70,6 +81,7 @@ internal sealed class OpsetUpgrade
             var rewriter = new NodeRewriter(node);
             if (node.Domain.Length == 0 && Rules.TryGetValue(node.OpType, out var rules))
             {
+                node.ExpectInputs(RequiredInputs(node, from), int.MaxValue);
                 foreach ((int changedIn, Action<NodeRewriter> rewrite) in rules)
                 {
                     if (from < changedIn && changedIn <= to) rewrite(rewriter);

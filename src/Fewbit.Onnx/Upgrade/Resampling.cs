@@ -19,6 +19,7 @@ internal static class Resampling
     public static void Resize10(NodeRewriter node)
     {
         (Value x, Value scales) = (node.Node.Inputs[0]!, node.Node.Inputs[1]!);
+        node.Node.Expect(scales.Type is ElementType.Float32 or ElementType.Undefined, $"scales are {scales}, expected float32");
         float[]? known = scales.IsConstant ? scales.Constant!.Span<float>().ToArray() : null;
         bool isNearest = node.Node.String("mode", "nearest") == "nearest";
         if (!isNearest || (known is not null && Array.TrueForAll(known, scale => scale >= 1)))

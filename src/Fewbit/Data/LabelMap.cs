@@ -48,14 +48,15 @@ public sealed class LabelMap
 
     private static LabelMap Build((int Index, string[] Texts)[] classes, string source)
     {
-        int count = classes.Max(item => item.Index) + 1;
-        if (count > 1_000_000) throw new InvalidDataException($"{source}: has class index {count - 1}, expected at most 999999");
+        int largest = classes.Max(item => item.Index);
+        if (largest >= 1_000_000) throw new InvalidDataException($"{source}: has class index {largest}, expected at most 999999");
+        int count = largest + 1;
         var names = new string[count];
         Array.Fill(names, "");
         var map = new LabelMap(names, source);
         foreach ((int index, string[] texts) in classes)
         {
-            if (names[index].Length > 0) throw new InvalidDataException($"{source}: gives class index {index} twice ('{names[index]}' and '{texts[^1]}')");
+            if (names[index].Length > 0) throw new InvalidDataException($"{source}: gives class index {index} twice ('{Printable.Of(names[index])}' and '{Printable.Of(texts[^1])}')");
             names[index] = texts[^1];
             foreach (string text in texts) map.Add(text, index);
         }

@@ -29,7 +29,7 @@ internal static class PreprocessingJson
         foreach ((string key, _) in root)
         {
             if (!Keys.Contains(key))
-                throw new InvalidDataException($"{source}: unknown preprocessing key '{key}', expected {string.Join(", ", Keys)}{Closest.Suggestion(key, Keys)}");
+                throw new InvalidDataException($"{source}: unknown preprocessing key '{Printable.Of(key)}', expected {string.Join(", ", Keys)}{Closest.Suggestion(key, Keys)}");
         }
         try
         {
@@ -50,7 +50,7 @@ internal static class PreprocessingJson
         }
         catch (Exception problem) when (problem is ArgumentException or InvalidOperationException or FormatException)
         {
-            throw new InvalidDataException($"{source}: {problem.Message}", problem);
+            throw new InvalidDataException($"{source}: {Printable.Of(problem.Message, 300)}", problem);
         }
     }
 
@@ -59,8 +59,10 @@ internal static class PreprocessingJson
         try
         {
             var options = new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
-            return JsonNode.Parse(json, documentOptions: options) as JsonObject
-                ?? throw new InvalidDataException($"{source}: is not a JSON object of preprocessing settings, like {{ \"preset\": \"imagenet\", \"colourOrder\": \"bgr\" }}");
+            JsonObject? root = JsonNode.Parse(json, documentOptions: options) as JsonObject;
+            // Keys are compared only when one is asked for.
+            _ = root?.Count;
+            return root ?? throw new InvalidDataException($"{source}: is not a JSON object of preprocessing settings, like {{ \"preset\": \"imagenet\", \"colourOrder\": \"bgr\" }}");
         }
         catch (JsonException problem)
         {

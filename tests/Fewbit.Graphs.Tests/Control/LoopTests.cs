@@ -83,7 +83,7 @@ public class LoopTests
         graph.AddOutput(AddLoop(graph, body, null, null, [x]).Outputs[0]);
         var inputs = new Dictionary<string, Tensor> { ["x"] = Tensor.From(1f) };
         ExecutionLimits few = new() { MaxIterations = 100 }, brief = new() { TimeLimit = TimeSpan.Zero };
-        const string expected = "Loop 'loop': iterates although the run has made 100 iterations: raise ExecutionLimits.MaxIterations if the model means it";
+        const string expected = "Loop 'loop': iterates although the run has made 100 iterations, the limit: raise ExecutionLimits.MaxIterations if the model means it";
         Assert.Equal(expected, Assert.Throws<InvalidDataException>(() => new Interpreter(few).Run(graph, inputs)).Message);
         using var runner = new GraphRunner(graph, few);
         Assert.Equal(expected, Assert.Throws<InvalidDataException>(() => runner.Run(inputs)).Message);

@@ -31,7 +31,7 @@ internal sealed record Attention(long QueryHeads, long KeyHeads, float Scale, fl
         (Dim queries, Dim keys, Dim headSize, Dim valueSize) = q.Rank == 4 ? (q[2], k[2], k[3], v[3]) : (q[1], k[1], k[2].Map(length => length / KeyHeads), v[2].Map(length => length / KeyHeads));
         (Dim heads, Dim keyHeads) = q.Rank == 4 ? (q[1], k[1]) : (QueryHeads, KeyHeads);
         node.Expect(!heads.IsKnown || !keyHeads.IsKnown || (keyHeads.Length > 0 && heads.Length % keyHeads.Length == 0), $"{heads} query heads cannot share {keyHeads} key heads evenly");
-        Dim past = !context.HasInput(PastKey) ? 0 : context.InputShape(PastKey) is { } state ? state[2] : Dim.Unknown, total = past + keys;
+        Dim past = !context.HasInput(PastKey) ? 0 : context.InputShape(PastKey) is { Rank: 4 } state ? state[2] : Dim.Unknown, total = past + keys;
         context.SetOutput(0, type, q.Rank == 4 ? [q[0], heads, queries, valueSize] : [q[0], queries, heads * valueSize]);
         context.SetOutput(1, context.InputType(1), [q[0], keyHeads, total, headSize]);
         context.SetOutput(2, context.InputType(2), [q[0], keyHeads, total, valueSize]);
@@ -43,12 +43,18 @@ internal sealed record Attention(long QueryHeads, long KeyHeads, float Scale, fl
     public IKernel? Compile(CompilationContext context)
     {
         (Shape q, Shape k, Shape v) = (context.InputShape(0), context.InputShape(1), context.InputShape(2));
-        long past = context.HasInput(PastKey) ? context.InputShape(PastKey)[2] : 0;
+        long past = 0;
+        if (context.HasInput(PastKey))
+        {
+            Shape state = context.InputShape(PastKey);
+            context.Node.Expect(state.Rank == 4, $"past_key has shape {state}, expected [N, heads, past, size]");
+            past = state[2];
+        }
         bool isSplit = q.Rank == 4;
-        var shape = new AttentionShape((int)q[0], (int)(isSplit ? q[1] : QueryHeads), (int)(isSplit ? k[1] : KeyHeads), (int)(isSplit ? q[2] : q[1]), (int)past, (int)(isSplit ? k[2] : k[1]),
+        var shape = new AttentionShape((int)q[0], (int)(isSplit ? q[1] : QueryHeads), (int)(isSplit ? k[1] : KeyHeads), (int)(isSplit ? q[2] : q[1]), checked((int)past), (int)(isSplit ? k[2] : k[1]),
             (int)(isSplit ? q[3] : q[2] / QueryHeads), (int)(isSplit ? v[3] : v[2] / KeyHeads), isSplit);
+        AttentionChecks.Run(context, shape);
         Shape? mask = context.HasInput(Mask) ? context.InputShape(Mask) : null;
-        if (mask is { } stated) context.Node.Expect(stated.Rank is >= 2 and <= 4, $"mask has shape {stated}, expected 2 to 4 dimensions");
         return context.InputType(0) switch
         {
             ElementType.Float32 when IsPlain(context.Node) && shape.Queries >= FloatAttentionKernel.MinQueries => new FloatAttentionKernel(this, shape, mask),

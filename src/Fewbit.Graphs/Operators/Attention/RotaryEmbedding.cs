@@ -31,6 +31,7 @@ internal sealed record RotaryEmbedding(long Heads, long RotaryLength, bool IsInt
         {
             context.Node.Expect(x.Rank is 3 or 4, $"input has shape {x}, expected [N, heads, L, size] or [N, L, heads * size]");
             context.Node.Expect(x.Rank == 4 || Heads > 0 || PositionsFirst, $"input has shape {x}, expected the attribute num_heads");
+            context.Node.Expect(x.Rank == 4 || !x[2].IsKnown || Heads == 0 || (Heads > 0 && x[2].Length % Heads == 0), $"input has shape {x}, expected a last dimension of {Heads} heads of one size");
         }
         context.SetOutput(0, context.Node.ExpectOneFloatType(context, inputs: PositionsFirst ? 1 : 3), context.InputShape(0));
     }
@@ -51,14 +52,17 @@ internal sealed record RotaryEmbedding(long Heads, long RotaryLength, bool IsInt
     {
         public void Run(EvaluationContext context)
         {
-            Shape x = context.Input(0).Shape;
+            Shape x = context.Input(0).Shape, angles = context.Input(op.Cosines).Shape;
+            context.Node.Expect(angles.Rank > 0, $"cosines are one number, expected at least one dimension");
             bool isSplit = x.Rank == 4;
             long stated = op.Heads > 0 || isSplit ? op.Heads : x[2] / Math.Max(1, 2 * context.Input(op.Cosines).Shape.Dims[^1]);
             int heads = (int)(isSplit ? x[1] : stated), length = (int)(isSplit ? x[2] : x[1]), size = (int)(isSplit ? x[3] : x[2] / Math.Max(1, heads));
             int pairs = (int)(op.RotaryLength > 0 ? op.RotaryLength : size) / 2;
             Span<long> positions = context.FindInput(op.Positions) is { } given ? given.Span<long>() : default;
             Span<T> from = context.Input(0).Span<T>(), to = context.Output(0).Span<T>(), cosines = context.Input(op.Cosines).Span<T>(), sines = context.Input(op.Sines).Span<T>();
-            context.Node.Expect(context.Input(op.Cosines).Shape.Dims[^1] == pairs, $"cosines have shape {context.Input(op.Cosines).Shape}, expected {pairs} at the end");
+            context.Node.Expect(pairs > 0 && 2 * (long)pairs <= size, $"turns {2 * (long)pairs} elements of heads of {size}");
+            context.Node.Expect(angles.Dims[^1] == pairs && context.Input(op.Sines).Shape == angles, $"cosines and sines have shapes {angles} and {context.Input(op.Sines).Shape}, expected one shape with {pairs} at the end");
+            context.Node.Expect(positions.Length <= 1 || positions.Length == from.Length / Math.Max(1, (long)heads * size), $"has {positions.Length} positions, expected one for each of {from.Length / Math.Max(1, (long)heads * size)} places");
             for (int row = 0; row < from.Length / Math.Max(1, size); row++)
             {
                 (int n, int rest) = Math.DivRem(row, heads * length);

@@ -50,7 +50,7 @@ internal sealed record GroupQueryAttention(int HeadCount, int KeyHeadCount, floa
         node.Expect(query.Type == ElementType.Float32, $"does not take {query.Type.Name()} elements");
         (int batch, int queries, int size) = ((int)query.Shape[0], (int)query.Shape[1], (int)query.Shape[2] / Shares(context.FindInput(1) is not null));
         long[] last = node.ReadInts(context.Input(LastPlaces));
-        long total = node.ReadInts(context.Input(TotalLength))[0];
+        long total = node.ReadInt(context.Input(TotalLength));
         long length = Math.Max(total, context.FindInput(PastKey)?.Shape[2] ?? 0);
         node.Expect(last.Length == batch && Array.TrueForAll(last, place => place >= 0 && place < total) && total is >= 0 and <= int.MaxValue, $"seqlens_k is [{string.Join(", ", last)}], expected {batch} places below total_sequence_length {total}");
         // Where all keys are new, each item starts at 0, filled up behind its end; later the new keys end at its last place.

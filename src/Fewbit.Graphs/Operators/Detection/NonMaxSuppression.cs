@@ -29,7 +29,7 @@ internal sealed record NonMaxSuppression(bool AreCentred) : IOperator
     {
         (Tensor boxes, Tensor scores) = (context.Input(0), context.Input(Scores));
         int count = (int)boxes.Shape[1], classes = (int)scores.Shape[1];
-        long most = context.FindInput(MaxOutputs) is { } stated ? context.Node.ReadInts(stated)[0] : 0;
+        long most = context.FindInput(MaxOutputs) is { } stated ? context.Node.ReadInt(stated) : 0;
         float overlap = context.FindInput(OverlapThreshold) is { } given ? given.Item<float>() : 0;
         float? least = context.FindInput(ScoreThreshold)?.Item<float>();
         context.Node.Expect(overlap is >= 0 and <= 1, $"iou_threshold is {overlap}, expected 0 to 1");

@@ -14,8 +14,18 @@ internal sealed record Dropout(long Seed) : IDifferentiable, IInPlaceOperator
     public void Infer(InferenceContext context)
     {
         context.Node.ExpectInputs(1, 3);
+        ExpectScalar(context, Ratio, "ratio", type => type.IsFloat(), "a real number");
+        ExpectScalar(context, TrainingMode, "training_mode", type => type == ElementType.Bool, "a bool");
         context.InferLikeInput();
         context.SetOutput(1, ElementType.Bool, context.InputShape(0));
+    }
+
+    private static void ExpectScalar(InferenceContext context, int index, string name, Predicate<ElementType> accepts, string expected)
+    {
+        if (!context.HasInput(index)) return;
+        context.ExpectType(index, accepts, expected);
+        bool isOne = context.InputShape(index) is not { IsKnown: true } shape || shape.ToShape().ElementCount == 1;
+        context.Node.Expect(isOne, $"{name} is {context.Node.Input(index)}, expected one element");
     }
 
     public void Evaluate(EvaluationContext context)

@@ -102,7 +102,7 @@ internal static unsafe class SmallPower
         Tensor exponent = context.Input(1);
         if (exponent.Type is not (ElementType.Float32 or ElementType.Int64 or ElementType.Int32)) return false;
         if (exponent.Rank > context.Input(0).Rank) return false;
-        float power = exponent.Type == ElementType.Float32 ? exponent.Item<float>() : context.Node.ReadInts(exponent)[0];
+        float power = exponent.Type == ElementType.Float32 ? exponent.Item<float>() : context.Node.ReadInt(exponent);
         switch (power)
         {
             case 1: context.Input(0).CopyTo(context.Output(0)); return true;

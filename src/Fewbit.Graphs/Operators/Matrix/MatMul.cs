@@ -148,7 +148,7 @@ internal sealed record MatMulShape(int M, int N, int K, bool TransposeA, bool Tr
         (Shape batchA, Shape batchB) = (new(a.Dims[..Math.Max(0, a.Rank - 2)]), new(b.Dims[..Math.Max(0, b.Rank - 2)]));
         Shape batch = Shape.Broadcast(batchA, batchB) ?? throw new InvalidOperationException($"Bug in MatMul: batches {batchA} and {batchB} passed inference");
         // One B for all rows of A: a single tall product.
-        if (batchB.ElementCount == 1 && !transposeA && batchA.ElementCount > 1) (rows, batch, batchA) = (rows * batchA.ElementCount, Shape.Scalar, Shape.Scalar);
+        if (batchB.ElementCount == 1 && !transposeA && batchA.ElementCount > 1) (rows, batch, batchA, batchB) = (rows * batchA.ElementCount, Shape.Scalar, Shape.Scalar, Shape.Scalar);
         var (startA, startB) = (new long[batch.ElementCount], new long[batch.ElementCount]);
         var walk = new BroadcastWalk(batch, batchA, batchB);
         for (int i = 0; i < startA.Length; i++, walk.Next()) (startA[i], startB[i]) = (walk.A * rows * inner, walk.B * inner * columns);

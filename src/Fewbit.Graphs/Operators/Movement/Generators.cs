@@ -138,7 +138,7 @@ internal sealed record Trilu(bool IsUpper) : IDifferentiable
         if (Converted.Unpacked(context, this)) return;
         (Tensor input, Tensor output) = (context.Input(0), context.Output(0));
         if (!input.IsAt(output)) input.CopyTo(output);
-        long diagonal = context.FindInput(1) is { } k ? context.Node.ReadInts(k)[0] : 0;
+        long diagonal = context.FindInput(1) is { } k ? context.Node.ReadInt(k) : 0;
         long rows = input.Shape[input.Rank - 2], columns = input.Shape[input.Rank - 1];
         int width = input.Type.BitWidth() / 8;
         for (long row = 0; rows * columns > 0 && row < input.ElementCount / columns; row++)

@@ -16,7 +16,7 @@ internal sealed record NonZero : IOperator
     {
         Tensor input = context.Input(0), flags = Casting.Convert(input, ElementType.Bool);
         Span<bool> isSet = flags.Span<bool>();
-        int count = isSet.Count(true);
+        int count = isSet.Length - isSet.Count(false);
         Tensor places = Tensor.AllocateUninitialized(ElementType.Int64, [input.Rank, count]);
         Span<long> result = places.Span<long>();
         int at = 0;
@@ -53,7 +53,7 @@ internal sealed record Compress(long? Axis) : IOperator
         int axis = context.Node.Axis(Axis ?? 0, input.Rank);
         Span<bool> condition = context.Input(1).Span<bool>();
         context.Node.Expect(condition.Length <= input.Shape[axis], $"has {condition.Length} conditions for {input.Shape[axis]} items");
-        Tensor output = Tensor.AllocateUninitialized(input.Type, input.Shape.With(axis, condition.Count(true)));
+        Tensor output = Tensor.AllocateUninitialized(input.Type, input.Shape.With(axis, condition.Length - condition.Count(false)));
         long itemBytes = input.Shape.CountOf(axis + 1, input.Rank) * (input.Type.BitWidth() / 8);
         byte* to = output.Address;
         for (long outer = 0; outer < input.Shape.CountOf(0, axis); outer++)

@@ -15,6 +15,11 @@ internal sealed record LayerNormalization(long Axis, float Epsilon, bool IsCentr
         Node node = context.Node;
         node.ExpectInputs(2, IsCentred ? 3 : 2);
         ElementType type = node.ExpectOneFloatType(context, inputs: 1);
+        for (int i = 1; i < context.InputCount; i++)
+        {
+            ElementType parameter = context.HasInput(i) ? context.InputType(i) : ElementType.Undefined;
+            node.Expect(parameter == ElementType.Undefined || parameter == type || Converted.IsHalf(parameter) || (Converted.IsHalf(type) && parameter == ElementType.Float32), $"input {i} is {parameter.Name()}, expected {type.Name()} as input 0");
+        }
         SymbolicShape? shape = context.InputShape(0);
         context.SetOutput(0, context.InputType(1) == ElementType.Undefined ? type : context.InputType(1), shape);
         SymbolicShape? rows = null;

@@ -16,7 +16,7 @@ internal static class Codes
             case ElementType.Int16: Widen(tensor.Span<short>(), codes); break;
             case ElementType.Int32: tensor.Span<int>().CopyTo(codes); break;
             case ElementType.UInt4 or ElementType.Int4 or ElementType.UInt2 or ElementType.Int2: Unpack(tensor, codes); break;
-            default: throw new ArgumentException($"{tensor} holds no integer codes", nameof(tensor));
+            default: throw new NotSupportedException($"{tensor} holds no integer codes");
         }
         return codes;
     }
@@ -32,7 +32,7 @@ internal static class Codes
             case ElementType.Int16: Narrow(codes, tensor.Span<short>()); break;
             case ElementType.Int32: codes.CopyTo(tensor.Span<int>()); break;
             case ElementType.UInt4 or ElementType.Int4 or ElementType.UInt2 or ElementType.Int2: Pack(codes, tensor); break;
-            default: throw new ArgumentException($"{tensor} holds no integer codes", nameof(tensor));
+            default: throw new NotSupportedException($"{tensor} holds no integer codes");
         }
     }
 

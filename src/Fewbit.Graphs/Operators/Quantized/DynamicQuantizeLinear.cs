@@ -9,6 +9,7 @@ internal sealed record DynamicQuantizeLinear : IOperator
     public void Infer(InferenceContext context)
     {
         context.Node.ExpectInputs(1, 1);
+        context.ExpectType(0, type => type == ElementType.Float32, "float32");
         context.SetOutput(0, ElementType.UInt8, context.InputShape(0));
         context.SetOutput(1, ElementType.Float32, []);
         context.SetOutput(2, ElementType.UInt8, []);

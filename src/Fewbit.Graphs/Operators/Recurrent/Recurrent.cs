@@ -47,8 +47,9 @@ internal sealed record Recurrent(Cell Cell, long HiddenSize, string Direction, R
         node.ExpectInputs(3, Cell == Cell.Lstm ? 8 : 6);
         ElementType type = context.InputType(0);
         (SymbolicShape? x, SymbolicShape? w, SymbolicShape? r) = (context.InputShape(0), context.InputShape(1), context.InputShape(2));
-        Dim hidden = HiddenSize > 0 ? HiddenSize : r is null ? Dim.Unknown : r[2];
+        if (r is not null) node.Expect(r.Rank == 3, $"R has shape {r}, expected [D, {Gates} * H, H]");
         if (x is not null) node.Expect(x.Rank == 3, $"x has shape {x}, expected {(BatchFirst ? "[N, T, I]" : "[T, N, I]")}");
+        Dim hidden = HiddenSize > 0 ? HiddenSize : r is null ? Dim.Unknown : r[2];
         if (x is not null && w is not null) ExpectShape(node, "W", w, [Directions, hidden * Gates, x[2]]);
         if (r is not null) ExpectShape(node, "R", r, [Directions, hidden * Gates, hidden]);
         if (context.HasInput(Bias) && context.InputShape(Bias) is { } b) ExpectShape(node, "B", b, [Directions, hidden * (2 * Gates)]);
@@ -56,6 +57,12 @@ internal sealed record Recurrent(Cell Cell, long HiddenSize, string Direction, R
         SymbolicShape state = BatchFirst ? [batch, Directions, hidden] : [Directions, batch, hidden];
         if (context.HasInput(InitialHidden) && context.InputShape(InitialHidden) is { } h) ExpectShape(node, "initial_h", h, state);
         if (Cell == Cell.Lstm && context.HasInput(InitialCell) && context.InputShape(InitialCell) is { } c) ExpectShape(node, "initial_c", c, state);
+        if (Cell == Cell.Lstm && context.HasInput(Peepholes) && context.InputShape(Peepholes) is { } p) ExpectShape(node, "P", p, [Directions, hidden * 3]);
+        if (context.HasInput(Lengths))
+        {
+            context.ExpectType(Lengths, length => length == ElementType.Int32, "int32 lengths");
+            if (context.InputShape(Lengths) is { } lengths) ExpectShape(node, "sequence_lens", lengths, [batch]);
+        }
         context.SetOutput(0, type, BatchFirst ? [batch, steps, Directions, hidden] : [steps, Directions, batch, hidden]);
         context.SetOutput(1, type, state);
         if (Cell == Cell.Lstm) context.SetOutput(2, type, state);

@@ -39,7 +39,7 @@ internal sealed record Cumulative(bool IsExclusive, bool IsReverse, bool IsProdu
         public void Run<T>() where T : unmanaged, INumber<T>
         {
             Tensor input = context.Input(0);
-            int axis = context.Node.Axis(context.Node.ReadInts(context.Input(1))[0], input.Rank);
+            int axis = context.Node.Axis(context.Node.ReadInt(context.Input(1)), input.Rank);
             int outer = (int)input.Shape.CountOf(0, axis), length = (int)input.Shape[axis], inner = (int)input.Shape.CountOf(axis + 1, input.Rank);
             Span<T> x = input.Span<T>(), y = context.Output(0).Span<T>();
             for (int i = 0; i < outer * inner; i++)

@@ -33,6 +33,8 @@ internal sealed record GridSample(Interpolation Mode, string Padding, bool Align
         if (context.InputShape(0) is { } x && context.InputShape(1) is { } grid)
         {
             node.Expect(x.Rank >= 3 && grid.Rank == x.Rank && grid[x.Rank - 1].MayEqual(x.Rank - 2), $"input has shape {x} and grid {grid}, expected a grid [N, ..., {x.Rank - 2}] of rank {x.Rank}");
+            node.Expect(x[0].MayEqual(grid[0]), $"input has shape {x} and grid {grid}, expected one length of the batch");
+            node.Expect(!x.Dims[2..].Contains(0), $"input has shape {x}, expected spatial dimensions of 1 or more");
             shape = new([x[0].Or(grid[0]), x[1], .. grid.Dims[1..^1]]);
         }
         context.ExpectType(0, Casting.Supports, "numbers");

@@ -34,6 +34,7 @@ internal sealed record Resize(ResizeAttributes Attributes, int ScalesInput, floa
     {
         if (Converted.IsHalf(context.InputType(0))) return null;
         Shape x = context.InputShape(0), y = context.OutputShape(0);
+        context.Node.Expect(x.Rank > 0 && (x.ElementCount > 0 || y.ElementCount == 0), $"input has shape {x}, which cannot be resized to {y}");
         bool isConstant = true;
         for (int i = 1; i < context.Node.Inputs.Count; i++) isConstant &= !context.HasInput(i) || context.Constant(i) is not null;
         ResizeAxis[]? maps = isConstant ? Maps(context.Node, x, y, context.Constant) : null;
@@ -61,7 +62,7 @@ internal sealed record Resize(ResizeAttributes Attributes, int ScalesInput, floa
         }
         else if (Attributes.KeepAspect != "stretch" && input(Sizes) is { } sizes)
         {
-            float common = CommonScale(node, SymbolicShape.From(x), Inference.DimsOf(sizes)!)!.Value;
+            float common = CommonScale(node, SymbolicShape.From(x), Inference.DimsOf(sizes) ?? throw node.Fail($"sizes are {sizes}, expected a vector of int64"))!.Value;
             for (int i = 0; i < sizes.ElementCount; i++) scales[Attributes.Axis(node, i, x.Rank)] = common;
         }
         float[]? region = Attributes.Coordinates == "tf_crop_and_resize" && ScalesInput == 2 ? FloatsOf(input(Roi)) : null;

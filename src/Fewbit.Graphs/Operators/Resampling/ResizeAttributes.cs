@@ -36,7 +36,7 @@ internal sealed record ResizeAttributes(Interpolation Mode, string Coordinates, 
     public static ResizeAttributes ParseUpsample(Node node) => new(ParseMode(node), "asymmetric", "floor", -0.75f, false, 0, false, null, "stretch");
 
     /// <summary>The dimension that item <paramref name="index"/> of roi, scales or sizes speaks of.</summary>
-    public int Axis(Node node, int index, int rank) => Axes is null ? index : node.Axis(Axes[index], rank, "axes");
+    public int Axis(Node node, int index, int rank) => Axes is null ? node.Axis(index, rank, "place in sizes, scales or roi") : index < Axes.Length ? node.Axis(Axes[index], rank, "axes") : throw node.Fail($"axes has {Axes.Length} elements, but roi, scales or sizes have more");
 
     /// <summary>The map of one dimension.</summary>
     /// <param name="input">Length of the input.</param>

@@ -64,7 +64,7 @@ internal sealed record DiscreteFourier(long? AxisAttribute, bool IsInverse, bool
             Tensor input = context.Input(0), output = context.Output(0);
             int axis = settings.Axis(context.Node, input.Rank, context.FindInput(AxisInput) is { } named ? context.Node.ReadInts(named) : null);
             int given = (int)input.Shape[axis], kept = (int)output.Shape[axis], inner = (int)input.Shape.CountOf(axis + 1, input.Rank - 1);
-            int length = context.FindInput(LengthInput) is { } stated ? (int)context.Node.ReadInts(stated)[0] : settings.IsOnesided && settings.IsInverse ? kept : given;
+            int length = context.FindInput(LengthInput) is { } stated ? (int)context.Node.ReadInt(stated) : settings.IsOnesided && settings.IsInverse ? kept : given;
             (int parts, int resultParts) = ((int)input.Shape[input.Rank - 1], (int)output.Shape[output.Rank - 1]);
             Span<T> x = input.Span<T>(), y = output.Span<T>();
             // The published outputs of the complex inverse hold the rounding of float32 sums: where they should be 0 they are 2e-7.

@@ -51,8 +51,8 @@ internal sealed record ShortTimeFourier(bool IsOnesided) : IOperator
         {
             Tensor signal = context.Input(0), output = context.Output(0);
             Tensor? window = context.FindInput(Window);
-            int parts = signal.Rank == 3 ? (int)signal.Shape[2] : 1, samples = (int)signal.Shape[1], step = (int)context.Node.ReadInts(context.Input(Step))[0];
-            int length = context.FindInput(FrameLength) is { } stated ? (int)context.Node.ReadInts(stated)[0] : (int)(window?.ElementCount ?? samples);
+            int parts = signal.Rank == 3 ? (int)signal.Shape[2] : 1, samples = (int)signal.Shape[1], step = (int)context.Node.ReadInt(context.Input(Step));
+            int length = context.FindInput(FrameLength) is { } stated ? (int)context.Node.ReadInt(stated) : (int)(window?.ElementCount ?? samples);
             int frames = (int)output.Shape[1], bins = (int)output.Shape[2];
             Span<T> x = signal.Span<T>(), y = output.Span<T>(), weights = window is null ? default : window.Span<T>();
             var transform = FourierTransform.Of(length);

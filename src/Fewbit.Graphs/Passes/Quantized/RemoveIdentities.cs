@@ -7,7 +7,7 @@ internal static class RemoveIdentities
     {
         foreach (Node node in graph.Nodes.ToArray())
         {
-            if (!node.Is("Identity") || node.Inputs[0] is not { } input || node.Outputs[0].IsOutput || input.Graph != graph) continue;
+            if (!node.Is("Identity") || node.Outputs.Count != 1 || node.Input(0) is not { } input || node.Outputs[0].IsOutput || input.Graph != graph) continue;
             node.Outputs[0].ReplaceAllUsesWith(input);
             graph.Remove(node);
         }

@@ -28,8 +28,9 @@ public sealed class ArrayDataSet : DataSet
             if (other.Rank == 0 || other.Shape[0] != array.Shape[0])
                 throw new InvalidDataException($"{source}: array '{name}' is {other}, '{first}' is {array}; expected the number of samples as the first dimension of both");
         }
-        Count = checked((int)array.Shape[0]);
-        if (Count == 0) throw new InvalidDataException($"{source}: array '{first}' is {array}: no samples");
+        if (array.ElementCount == 0) throw new InvalidDataException($"{source}: array '{first}' is {array}: no samples");
+        if (array.Shape[0] > int.MaxValue) throw new InvalidDataException($"{source}: array '{first}' is {array}: more than {int.MaxValue} samples");
+        Count = (int)array.Shape[0];
         if (labels is not null && labels.Count != Count) throw new InvalidDataException($"{source}: has {Count} samples and {labels.Count} labels");
         if (arrays.Count == 1 && LooksLikePictures(array)) _pictures = array;
         string what = _pictures is not null ? $"pictures {array}" : string.Join(", ", arrays.Select(pair => $"'{pair.Key}' {pair.Value}"));

@@ -38,7 +38,7 @@ internal sealed partial record NpyHeader(ElementType Type, bool IsBigEndian, boo
         Match type = TypeField().Match(header), order = OrderField().Match(header), shape = ShapeField().Match(header);
         if (!order.Success || !shape.Success || !type.Success)
         {
-            throw new InvalidDataException($"{name}: has the NumPy header {header.Trim()[..Math.Min(120, header.Trim().Length)]}, expected descr, fortran_order and shape of a plain array; "
+            throw new InvalidDataException($"{name}: has the NumPy header {Printable.Of(header.Trim())}, expected descr, fortran_order and shape of a plain array; "
                 + "save it with numpy.save and a number type");
         }
         string descr = type.Groups[1].Value;

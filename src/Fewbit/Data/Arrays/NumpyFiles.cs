@@ -21,7 +21,7 @@ internal static class NumpyFiles
         if (archive.Entries.Count > MaxEntries) throw new InvalidDataException($"{path}: has {archive.Entries.Count} entries, expected at most {MaxEntries}");
         foreach (ZipArchiveEntry entry in archive.Entries)
         {
-            string name = $"{path}[{entry.FullName}]";
+            string name = $"{path}[{Printable.Of(entry.FullName)}]";
             if (!entry.FullName.EndsWith(".npy", StringComparison.Ordinal)) throw new InvalidDataException($"{name}: is not a .npy array; save the file with numpy.savez");
             if (entry.Length > (entry.CompressedLength + 1) * ArrayBytes.MaxInflation)
                 throw new InvalidDataException($"{name}: claims {entry.Length} bytes in {entry.CompressedLength} compressed ones, which is impossible");
@@ -36,7 +36,10 @@ internal static class NumpyFiles
     {
         try
         {
-            return ZipFile.OpenRead(path);
+            ZipArchive archive = ZipFile.OpenRead(path);
+            // The list of entries is read only when it is asked for.
+            _ = archive.Entries;
+            return archive;
         }
         catch (InvalidDataException problem)
         {
