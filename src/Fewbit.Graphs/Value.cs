@@ -35,6 +35,9 @@ public sealed partial class Value
     /// <summary>True where a value is not to be folded into its consumers, because a binding replaces it or training changes it.</summary>
     public bool IsVariable { get; set; }
 
+    /// <summary>True where somebody looks at the value during a run: fusion must leave it.</summary>
+    internal bool IsObserved { get; set; }
+
     /// <summary>The node that computes the value; null for inputs and constants.</summary>
     public Node? Producer { get; internal set; }
 

@@ -10,6 +10,7 @@ internal static class SpeedResults
         ("forward", "Float forward pass", ForwardSection.Measure),
         ("kernel-paths", "Other instruction sets", KernelPathSection.Measure),
         ("memory", "Memory", MemorySection.Measure),
+        ("calibration", "Calibration", CalibrationSection.Measure),
     ];
 
     public static void Run(string[] names)

@@ -38,9 +38,9 @@ internal sealed record TimedNetwork(string Name, string Path, int Batch)
     }
 
     /// <summary>Normally distributed numbers, or token numbers below 1000, for every input.</summary>
-    public Dictionary<string, Tensor> Inputs(IEnumerable<ValueInfo> inputs)
+    public Dictionary<string, Tensor> Inputs(IEnumerable<ValueInfo> inputs, ulong seed = 1)
     {
-        var random = new SeededRandom(1);
+        var random = new SeededRandom(seed);
         var tensors = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         foreach (ValueInfo input in inputs)
         {

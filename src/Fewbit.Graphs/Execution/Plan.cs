@@ -63,8 +63,24 @@ public sealed class Plan
 
     /// <summary>Copies the inputs in and runs all steps.</summary>
     /// <param name="inputs">A tensor for each input.</param>
-    /// <param name="observe">Called with each value as it is computed; the tensor holds it only during the call.</param>
+    /// <param name="observe">Called with each value as it is computed, row-major; the tensor holds it only during the call.</param>
     public void Run(IReadOnlyDictionary<string, Tensor> inputs, Action<Value, Tensor>? observe = null)
+    {
+        CopyIn(inputs);
+        Run(observe is null ? null : (value, tensor) => observe(value, tensor.Layout == Layout.RowMajor ? tensor : Reorder.ToRowMajor(tensor)));
+    }
+
+    /// <summary>Copies the inputs in, runs all steps, and shows each value in the layout in which it is computed.</summary>
+    internal void RunAsLaidOut(IReadOnlyDictionary<string, Tensor> inputs, Action<Value, Tensor> observe)
+    {
+        CopyIn(inputs);
+        Run(observe);
+    }
+
+    /// <summary>Runs all steps on what the input buffers hold.</summary>
+    public void Run() => Run(observe: null);
+
+    private void CopyIn(IReadOnlyDictionary<string, Tensor> inputs)
     {
         foreach ((string name, Tensor buffer) in _inputs)
         {
@@ -72,11 +88,7 @@ public sealed class Plan
             if (tensor.Type != buffer.Type || tensor.Shape != buffer.Shape) throw new ArgumentException($"input '{name}' is {tensor}, but the plan is compiled for {buffer}", nameof(inputs));
             if (!tensor.IsAt(buffer)) tensor.CopyTo(buffer);
         }
-        Run(observe);
     }
-
-    /// <summary>Runs all steps on what the input buffers hold.</summary>
-    public void Run() => Run(observe: null);
 
     private void Run(Action<Value, Tensor>? observe)
     {
@@ -125,9 +137,7 @@ public sealed class Plan
         if (observe is null) return;
         foreach ((Value value, Func<Tensor?> read) in _computed[step])
         {
-            if (read() is not { } tensor) continue;
-            if (tensor.Layout == Layout.RowMajor) observe(value, tensor);
-            else observe(value, Reorder.ToRowMajor(tensor));
+            if (read() is { } tensor) observe(value, tensor);
         }
     }
 

@@ -9,13 +9,13 @@ internal static class Patterns
     public static Node? From(this Value? value, string opType) => value?.Producer is { } node && node.Is(opType) ? node : null;
 
     /// <summary>The same where nothing else reads the value: it need not exist once the group is one node.</summary>
-    public static Node? OnlyFrom(this Value? value, string opType) => value.From(opType) is { } node && value!.Uses.Count == 1 && !value.IsOutput ? node : null;
+    public static Node? OnlyFrom(this Value? value, string opType) => value.From(opType) is { } node && value is { Uses.Count: 1, IsOutput: false, IsObserved: false } ? node : null;
 
     /// <summary>The node that alone reads the node's result; null where there are others or the graph returns it.</summary>
     public static Node? OnlyReader(this Node node)
     {
         Value output = node.Outputs[0];
-        return output.Uses.Count == 1 && !output.IsOutput && output.Uses[0].Node.Graph == node.Graph ? output.Uses[0].Node : null;
+        return output.Uses.Count == 1 && !output.IsOutput && !output.IsObserved && output.Uses[0].Node.Graph == node.Graph ? output.Uses[0].Node : null;
     }
 
     /// <summary>A constant of one float32 element, of no more dimensions than the value it meets.</summary>

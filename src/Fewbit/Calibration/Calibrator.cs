@@ -9,14 +9,15 @@ public sealed class Calibrator
 {
     private readonly Dictionary<string, RangeEstimator> _estimators;
     private readonly ObservingRunner _runner;
+    private readonly BlockedElements _elements = new();
 
     /// <param name="graph">The float graph, prepared for quantization.</param>
     /// <param name="values">Names of the float32 values to observe.</param>
     /// <param name="rule">How ranges are estimated.</param>
     public Calibrator(Graph graph, IEnumerable<string> values, RangeRule rule)
     {
-        _runner = new(graph);
         _estimators = values.ToDictionary(name => name, _ => rule.CreateEstimator(), StringComparer.Ordinal);
+        _runner = new(graph, _estimators.Keys.ToHashSet(StringComparer.Ordinal));
     }
 
     /// <summary>The estimators by value name.</summary>
@@ -31,7 +32,7 @@ public sealed class Calibrator
     {
         _runner.Run(batch, (value, tensor) =>
         {
-            if (_estimators.TryGetValue(value.Name, out RangeEstimator? estimator)) estimator.Observe(tensor.Span<float>());
+            if (_estimators.TryGetValue(value.Name, out RangeEstimator? estimator)) estimator.Observe(_elements.Of(tensor));
         });
         SampleCount += batch.Values.First() is { Rank: > 0 } first ? first.Shape[0] : 1;
     }

@@ -1,4 +1,5 @@
 using Fewbit.Formats;
+using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Calibration;
 
@@ -9,7 +10,8 @@ namespace Fewbit.Calibration;
 /// </remarks>
 internal sealed class GrowingHistogram
 {
-    private const int BinCount = 8192;
+    private const int BinCount = BinCounts.Bins;
+    private const long FarthestBin = 1 << 29;
     private readonly long[] _counts = new long[BinCount];
     private double _width;
     private long _firstBin; // bin i holds values in [(_firstBin + i) * _width, (_firstBin + i + 1) * _width)
@@ -19,15 +21,39 @@ internal sealed class GrowingHistogram
     /// <summary>Width of a bin; 0 while there are no values.</summary>
     public double Width => _width;
 
+    /// <summary>Adds values where all of them lie in the bins that there are.</summary>
+    /// <param name="values">Any values.</param>
+    /// <param name="range">Their lowest and highest.</param>
+    /// <returns>False where a value is not finite or lies outside; nothing is added then.</returns>
+    public bool TryAdd(ReadOnlySpan<float> values, out ValueRange range)
+    {
+        range = default;
+        // The kernel multiplies in float: by a normal power of two that is exact.
+        if (_width == 0 || !float.IsNormal((float)(1 / _width)) || Math.Abs(_firstBin) > FarthestBin) return false;
+        if (!BinCounts.TryAdd(values, (float)(1 / _width), (int)_firstBin, _counts, out float min, out float max)) return false;
+        range = new(min, max);
+        Total += values.Length;
+        return true;
+    }
+
     /// <param name="values">Finite values.</param>
     /// <param name="range">Their lowest and highest.</param>
     public void Add(ReadOnlySpan<float> values, ValueRange range)
     {
         Cover(range);
+        if (TryAdd(values, out _)) return;
         // A product by a power of two is exact, so floor finds the same bin at any width.
         double inverse = 1 / _width;
         foreach (float value in values) _counts[(long)Math.Floor(value * inverse) - _firstBin]++;
         Total += values.Length;
+    }
+
+    /// <summary>Counts of the bins from the lowest to the highest that holds something, and the middle of the first.</summary>
+    public (double FirstMiddle, ReadOnlyMemory<long> Counts) Span()
+    {
+        if (Total == 0) return (0, default);
+        int low = Array.FindIndex(_counts, count => count > 0), high = Array.FindLastIndex(_counts, count => count > 0);
+        return ((_firstBin + low + 0.5) * _width, _counts.AsMemory(low, high - low + 1));
     }
 
     /// <summary>Bins that hold something: their middle and count, lowest first.</summary>
@@ -77,7 +103,8 @@ internal sealed class GrowingHistogram
             long lowest = Total == 0 ? low : Math.Min(low, LowestFilled()), highest = Total == 0 ? high : Math.Max(high, HighestFilled());
             if (highest - lowest < BinCount)
             {
-                MoveTo(lowest);
+                // In the middle, so that the next extreme finds room on either side.
+                MoveTo(lowest - (BinCount - 1 - (highest - lowest)) / 2);
                 return;
             }
             Double();

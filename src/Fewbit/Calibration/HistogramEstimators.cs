@@ -9,6 +9,8 @@ internal abstract class HistogramEstimator : RangeEstimator
 
     public override double? ShareOutside(ValueRange range) => base.ShareOutside(range) ?? Histogram.ShareOutside(range);
 
+    private protected override bool TryAdd(ReadOnlySpan<float> values, out ValueRange range) => Histogram.TryAdd(values, out range);
+
     private protected override void Add(ReadOnlySpan<float> values, ValueRange range) => Histogram.Add(values, range);
 }
 
@@ -55,17 +57,12 @@ internal sealed class MeanSquaredErrorEstimator : HistogramEstimator
     {
         private readonly IntegerFormat _format;
         private readonly QuantizationScheme _scheme;
-        private readonly float[] _middles, _codes;
-        private readonly double[] _weights;
+        private readonly QuantizationError _error;
         private double _least;
 
         public Search(GrowingHistogram histogram, IntegerFormat format, QuantizationScheme scheme, ValueRange start)
         {
-            (_format, _scheme, Best) = (format, scheme, start);
-            (double Middle, long Count)[] bins = [.. histogram.Filled()];
-            _middles = Array.ConvertAll(bins, bin => (float)bin.Middle);
-            _weights = Array.ConvertAll(bins, bin => (double)bin.Count);
-            _codes = new float[bins.Length];
+            (_format, _scheme, Best, _error) = (format, scheme, start, new(histogram));
             _least = Error(start);
         }
 
@@ -80,14 +77,7 @@ internal sealed class MeanSquaredErrorEstimator : HistogramEstimator
         private double Error(ValueRange range)
         {
             (float scale, int zeroPoint) = QuantizationParameters.Fit(range, _format, _scheme);
-            AffineQuantizer.FakeQuantize(_middles, _codes, scale, zeroPoint, _format);
-            double sum = 0;
-            for (int i = 0; i < _codes.Length; i++)
-            {
-                double difference = _codes[i] - _middles[i];
-                sum += _weights[i] * difference * difference;
-            }
-            return sum;
+            return _error.Of(scale, zeroPoint, _format);
         }
     }
 }

@@ -27,6 +27,12 @@ public abstract class RangeEstimator
     public void Observe(ReadOnlySpan<float> values)
     {
         if (values.IsEmpty) return;
+        if (TryAdd(values, out ValueRange known))
+        {
+            Observed = Observed.Union(known);
+            Count += values.Length;
+            return;
+        }
         (float min, float max) = Extremes(values);
         if (!float.IsFinite(min) || !float.IsFinite(max))
         {
@@ -44,6 +50,14 @@ public abstract class RangeEstimator
 
     /// <summary>Share of the observed values that lie outside of a range, 0 to 1; null where the estimator does not know.</summary>
     public virtual double? ShareOutside(ValueRange range) => range.Min <= Observed.Min && range.Max >= Observed.Max ? 0 : null;
+
+    /// <summary>Takes in values in one pass where none of them is of a new kind: all finite, all where values were seen before.</summary>
+    /// <returns>False where they must be looked at first; nothing is taken in then.</returns>
+    private protected virtual bool TryAdd(ReadOnlySpan<float> values, out ValueRange range)
+    {
+        range = default;
+        return false;
+    }
 
     /// <summary>Takes in finite values.</summary>
     /// <param name="values">At least one.</param>

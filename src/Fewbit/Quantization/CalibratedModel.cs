@@ -86,6 +86,9 @@ internal sealed class CalibratedModel
         }
     }
 
+    /// <summary>Names of the values whose range the default options need, for a prepared graph.</summary>
+    internal static IEnumerable<string> Observed(Graph prepared) => Observed(prepared, Place(prepared, new(), new Dictionary<string, RangeEstimator>()));
+
     /// <summary>Values whose range is needed: those that carry codes and are not merely moved ones.</summary>
     private static IEnumerable<string> Observed(Graph graph, Placement placement) => placement.Quantized
         .Where(value => value.Constant is null && !(placement.IsIntegerResult(value) && placement.RoleOf(placement.SourceOf(value)!) is NodeRole.PassThrough or NodeRole.Pad))

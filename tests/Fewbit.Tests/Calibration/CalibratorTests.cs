@@ -44,4 +44,30 @@ public sealed class CalibratorTests
         Assert.Equal(3, calibrator.SampleCount);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => calibrator.RunAsync(Enumerable.Repeat(batch, 3).ToAsyncEnumerable(), cancellation: new CancellationToken(true)));
     }
+
+    /// <summary>Channels in blocks, of which 12 and 40 fill the last one only in part; a residual sum whose operand is observed; a network that is run fused.</summary>
+    [Fact]
+    public void Observe_FusedNetwork_SeesEveryElementOnce()
+    {
+        Graph graph = Quantization.SmallGraphs.Create(out Value x, "N", 3, 16, 16);
+        Value first = Quantization.SmallGraphs.Conv(x, "first", 40).Relu(), second = Quantization.SmallGraphs.Conv(first, "second", 40, seed: 5);
+        Value sum = (first + second).Relu(), last = Quantization.SmallGraphs.Conv(sum, "last", 12, seed: 9);
+        graph.AddOutput(last);
+        string[] names = [.. new[] { first, second, sum, last }.Select(value => value.Name)];
+        var batch = new Dictionary<string, Tensor> { ["input"] = Quantization.SmallGraphs.Random([3, 3, 16, 16], 7) };
+        var calibrator = new Calibrator(graph, names, RangeRule.Percentile(100));
+        calibrator.Observe(batch);
+        var plain = new ObservingRunner(graph);
+        plain.Run(batch, (value, tensor) =>
+        {
+            if (!names.Contains(value.Name)) return;
+            RangeEstimator seen = calibrator.Estimators[value.Name];
+            float[] elements = tensor.Span<float>().ToArray();
+            Assert.Equal(elements.Length, seen.Count);
+            Assert.Equal(elements.Min(), seen.Observed.Min, 1e-4f);
+            Assert.Equal(elements.Max(), seen.Observed.Max, 1e-4f);
+            // Zeros that only fill up blocks would be counted here.
+            Assert.Equal((double)elements.Count(value => value > 0.1f) / elements.Length, seen.ShareOutside(new(float.MinValue, 0.1f))!.Value, 1e-3);
+        });
+    }
 }

@@ -69,6 +69,58 @@ public sealed class RangeEstimatorTests
         Assert.True(found < Error(new(values.Min(), values.Max())));
     }
 
+    /// <summary>The histogram and its prefix sums cost at most a hundredth: against every pair of ends of a fine grid, each judged on the values themselves.</summary>
+    [Theory]
+    [InlineData("normal", 8)]
+    [InlineData("normal", 4)]
+    [InlineData("rectified", 8)]
+    [InlineData("rectified", 4)]
+    [InlineData("rectified", 2)]
+    [InlineData("outliers", 8)]
+    [InlineData("outliers", 4)]
+    public void Estimate_MeanSquaredError_IsWithinAHundredthOfTheExactSearch(string kind, int bits)
+    {
+        float[] values = Normal(kind == "outliers" ? 19_997 : 20_000, 11);
+        if (kind == "rectified") values = Array.ConvertAll(values, value => Math.Max(0, value));
+        if (kind == "outliers") values = [.. values, 60, -25, 30];
+        var format = new IntegerFormat(bits, false);
+        var quantized = new float[values.Length];
+        double Error(ValueRange range)
+        {
+            (float scale, int zeroPoint) = QuantizationParameters.Fit(range, format, QuantizationScheme.Affine);
+            AffineQuantizer.FakeQuantize(values, quantized, scale, zeroPoint, format);
+            double sum = 0;
+            for (int i = 0; i < values.Length; i++) sum += ((double)quantized[i] - values[i]) * ((double)quantized[i] - values[i]);
+            return sum;
+        }
+
+        double best = double.MaxValue;
+        float[] lows = kind == "rectified" ? [1] : [.. Enumerable.Range(0, 50).Select(step => MathF.Pow(0.94f, step))], highs = [.. Enumerable.Range(0, kind == "rectified" ? 400 : 80).Select(step => MathF.Pow(kind == "rectified" ? 0.99f : 0.95f, step))];
+        foreach (float low in lows)
+        {
+            foreach (float high in highs) best = Math.Min(best, Error(new(values.Min() * low, values.Max() * high)));
+        }
+        double found = Error(Estimate(Observe(RangeRule.MeanSquaredError, [.. values.Chunk(3000)]), bits));
+        Assert.True(found <= best * 1.01, $"{found} against {best} of the exact search");
+    }
+
+    [Theory]
+    [InlineData(8)]
+    [InlineData(4)]
+    [InlineData(16)]
+    public void QuantizationError_Grid_EqualsTheSumOverBins(int bits)
+    {
+        float[] values = Normal(5000, 3);
+        var histogram = new GrowingHistogram();
+        histogram.Add(values, new(values.Min(), values.Max()));
+        var format = new IntegerFormat(bits, true);
+        foreach ((float scale, int zeroPoint) in ((float, int)[])[(0.02f, 0), (0.4f, -3), (1e-4f, 5), (50, 0)])
+        {
+            double expected = histogram.Filled().Sum(bin => bin.Count * Math.Pow((Math.Clamp(Math.Round(bin.Middle / scale) + zeroPoint, format.Min, format.Max) - zeroPoint) * scale - bin.Middle, 2));
+            Assert.Equal(1, new QuantizationError(histogram).Of(scale, zeroPoint, format) / expected, 1e-6);
+        }
+    }
+
     [Fact]
     public void Estimate_MovingAverage_FollowsTheFormula()
     {
