@@ -29,14 +29,25 @@ public readonly record struct Dim
     /// <summary>A number, 0 or more.</summary>
     public static implicit operator Dim(long length) => length < 0 ? throw new Fewbit.Tensors.NegativeLengthException(length) : new(checked(length + 1), null);
 
-    /// <summary>Sum; a symbol survives only adding 0.</summary>
-    public static Dim operator +(Dim a, Dim b) => a.IsKnown && b.IsKnown ? checked(a.Length + b.Length) : a == 0 ? b : b == 0 ? a : Unknown;
+    /// <summary>Sum; of symbols the expression is the name of the result: N + 1.</summary>
+    public static Dim operator +(Dim a, Dim b) => a.IsKnown && b.IsKnown ? checked(a.Length + b.Length) : a == 0 ? b : b == 0 ? a
+        : a.IsNothing || b.IsNothing ? Unknown : DimExpression.Add(DimExpression.Of(a), DimExpression.Of(b), 1).ToDim();
 
-    /// <summary>Product; a symbol survives only multiplying by 1.</summary>
-    public static Dim operator *(Dim a, Dim b) => a == 0 || b == 0 ? 0 : a.IsKnown && b.IsKnown ? checked(a.Length * b.Length) : a == 1 ? b : b == 1 ? a : Unknown;
+    /// <summary>Difference; unknown where it is below 0.</summary>
+    public static Dim operator -(Dim a, Dim b) => b == 0 ? a : a.IsNothing || b.IsNothing ? Unknown : DimExpression.Add(DimExpression.Of(a), DimExpression.Of(b), -1).ToDim();
+
+    /// <summary>Product; of symbols the expression is the name of the result: 2 * N.</summary>
+    public static Dim operator *(Dim a, Dim b) => a == 0 || b == 0 ? 0 : a.IsKnown && b.IsKnown ? checked(a.Length * b.Length) : a == 1 ? b : b == 1 ? a
+        : a.IsNothing || b.IsNothing ? Unknown : DimExpression.Multiply(DimExpression.Of(a), DimExpression.Of(b)).ToDim();
+
+    /// <summary>Quotient; unknown where it is not seen to be a whole number.</summary>
+    public static Dim operator /(Dim a, Dim b) => b == 1 ? a : b == 0 || a.IsNothing || b.IsNothing ? Unknown
+        : DimExpression.Divide(DimExpression.Of(a), DimExpression.Of(b))?.ToDim() ?? Unknown;
 
     /// <summary>A function of the number where it is one; unknown otherwise.</summary>
     public Dim Map(Func<long, long> function) => IsKnown ? function(Length) : Unknown;
+
+    private bool IsNothing => !IsKnown && Symbol is null;
 
     /// <summary>True unless both are numbers that differ.</summary>
     public bool MayEqual(Dim other) => !IsKnown || !other.IsKnown || this == other;

@@ -9,7 +9,7 @@ public class RoundTripTests
 {
     public static TheoryData<string> Models => [.. RealModels.Paths];
 
-    [RuntimeTheory]
+    [RealModelTheory(needsRuntime: true)]
     [MemberData(nameof(Models))]
     public void Save_EveryModelOfTheData_RunsIdenticallyInOnnxRuntime(string path)
     {
@@ -29,7 +29,7 @@ public class RoundTripTests
         }
     }
 
-    [DataTheory]
+    [RealModelTheory(needsRuntime: false)]
     [MemberData(nameof(Models))]
     public void Save_Twice_GivesTheSameBytes(string path)
     {

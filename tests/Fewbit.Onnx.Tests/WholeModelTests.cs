@@ -28,7 +28,7 @@ public class WholeModelTests
         }
     }
 
-    [RuntimeTheory]
+    [RealModelTheory(needsRuntime: true)]
     [MemberData(nameof(Models))]
     public void Run_RandomInputs_EqualsOnnxRuntime(string path, long batch)
     {

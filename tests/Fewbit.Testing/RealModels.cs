@@ -1,3 +1,5 @@
+using Xunit;
+
 namespace Fewbit.Testing;
 
 /// <summary>The pretrained models of the real data.</summary>
@@ -28,4 +30,11 @@ public static class RealModels
         "text/char_lstm_es/char_lstm_es.onnx",
         "text/stories260K/stories260K.onnx",
     ];
+}
+
+/// <summary>A theory over the pretrained models; skipped, with the reason, where one of them is not there.</summary>
+public sealed class RealModelTheoryAttribute : TheoryAttribute
+{
+    /// <param name="needsRuntime">Whether ONNX Runtime is needed too.</param>
+    public RealModelTheoryAttribute(bool needsRuntime) => Skip = (needsRuntime ? Oracles.WhyNotOnnxRuntime() : null) ?? Oracles.WhyNotData([.. RealModels.Paths]);
 }

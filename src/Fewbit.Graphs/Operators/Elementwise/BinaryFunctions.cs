@@ -23,9 +23,7 @@ internal readonly struct SubtractFunction : IDifferentiableBinaryFunction
 
     public static Vector<T> Apply<T>(Vector<T> a, Vector<T> b) => a - b;
 
-    public static Dim Apply(Dim a, Dim b) => b == 0 ? a
-        : a.IsKnown && b.IsKnown ? a.Length >= b.Length ? a.Length - b.Length : Dim.Unknown
-        : a.Symbol is not null && a == b ? 0 : Dim.Unknown;
+    public static Dim Apply(Dim a, Dim b) => a - b;
 
     public static (Value? A, Value? B) Gradient(Value a, Value b, Value output, Value gradient) => (gradient, -gradient);
 }
@@ -58,8 +56,7 @@ internal readonly struct DivideFunction : IDifferentiableBinaryFunction
 
     public static Vector<T> Apply<T>(Vector<T> a, Vector<T> b) => a / b;
 
-    public static Dim Apply(Dim a, Dim b) => b == 1 ? a
-        : a.IsKnown && b.IsKnown && b.Length > 0 ? a.Length / b.Length : Dim.Unknown;
+    public static Dim Apply(Dim a, Dim b) => a.IsKnown && b.IsKnown && b.Length > 0 ? a.Length / b.Length : a / b;
 
     public static (Value? A, Value? B) Gradient(Value a, Value b, Value output, Value gradient) => (gradient / b, -(gradient * output / b));
 }

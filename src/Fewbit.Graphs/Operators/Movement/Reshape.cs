@@ -72,24 +72,17 @@ internal sealed record Reshape(bool AllowsZero) : IViewOperator, IDifferentiable
     private static Dim? Quotient(SymbolicShape input, Dim[] dims, int open)
     {
         var left = input.ToList();
-        Dim known = 1;
+        Dim wanted = 1;
         for (int i = 0; i < dims.Length; i++)
         {
-            if (i == open) continue;
-            if (dims[i].IsKnown) known *= dims[i];
-            else if (dims[i].Symbol is null || !left.Remove(dims[i])) return null;
+            // A length on both sides cancels, whatever it is.
+            if (i != open && !left.Remove(dims[i])) wanted *= dims[i];
         }
-        Dim total = 1;
-        string? symbol = null;
-        foreach (Dim dim in left)
-        {
-            if (dim.IsKnown) total *= dim;
-            else if (symbol is null && dim.Symbol is not null) symbol = dim.Symbol;
-            else return null;
-        }
-        if (known == 0) return total == 0 ? 0 : Dim.Unknown;
-        if (symbol is not null) return total == known ? Dim.Named(symbol) : (Dim?)null;
-        return total.Length % known.Length == 0 ? total.Length / known.Length : Dim.Unknown;
+        Dim total = left.Aggregate((Dim)1, (product, dim) => product * dim);
+        if (wanted == 0) return total == 0 ? 0 : Dim.Unknown;
+        Dim quotient = total / wanted;
+        if (quotient == Dim.Unknown && !(total.IsKnown && wanted.IsKnown)) return null;
+        return quotient;
     }
 
     private static long Count(SymbolicShape shape) => shape.ToShape().ElementCount;
