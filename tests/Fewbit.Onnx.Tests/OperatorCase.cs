@@ -4,6 +4,7 @@ using Fewbit.Graphs;
 using Fewbit.Graphs.Operators;
 using Fewbit.Onnx.Protos;
 using Fewbit.Tensors;
+using Google.Protobuf;
 
 namespace Fewbit.Onnx.Tests;
 
@@ -45,6 +46,18 @@ internal sealed partial class OperatorCase
 
     /// <summary>The tensors of the inputs that are there.</summary>
     public Dictionary<string, Tensor> Inputs { get; } = [];
+
+    /// <summary>The node as the graph reader gives it, inputs but the first as constants.</summary>
+    public Graph WithConstants()
+    {
+        Graph graph = OnnxFile.Load(Model(statesShapes: true).ToByteArray());
+        foreach (Value input in graph.Inputs.Skip(1).ToArray())
+        {
+            graph.RemoveInput(input);
+            input.SetConstant(Inputs[input.Name]);
+        }
+        return graph;
+    }
 
     /// <param name="statesShapes">Whether the inputs state their lengths; otherwise their ranks only.</param>
     public ModelProto Model(bool statesShapes)
@@ -96,7 +109,7 @@ internal sealed partial class OperatorCase
     private static AttributeProto Texts(string name, string[] values)
     {
         var attribute = new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Strings };
-        attribute.Strings.AddRange(values.Select(Google.Protobuf.ByteString.CopyFromUtf8));
+        attribute.Strings.AddRange(values.Select(ByteString.CopyFromUtf8));
         return attribute;
     }
 

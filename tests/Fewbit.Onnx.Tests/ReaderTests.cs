@@ -17,7 +17,7 @@ public class ReaderTests
         ["name twice"] = (() => Change(model => model.Graph.Node[0].Output[0] = "x"), "'x' is an output of Relu 'node', but the graph has a value of that name already"),
         ["input twice"] = (() => Change(model => model.Graph.Input.Add(model.Graph.Input[0])), "'x' is an input twice"),
         ["IR version"] = (() => Change(model => model.IrVersion = 99), "has IR version 99, expected 1 to 13"),
-        ["opset"] = (() => Change(model => model.OpsetImport[0].Version = 6), "uses opset 6, expected 7 to 27"),
+        ["opset"] = (() => Change(model => model.OpsetImport[0].Version = 6), "uses opset 6, expected 7 to 28"),
         ["two opsets"] = (() => Change(model => model.OpsetImport.Add(new OperatorSetIdProto { Domain = "ai.onnx", Version = 12 })), "imports versions 13 and 12"),
         ["no graph"] = (() => Change(model => model.Graph = null), "is not an ONNX model (it holds no graph)"),
         ["raw data too short"] = (() => Weight(tensor => tensor.RawData = ByteString.CopyFrom(1, 2, 3)), "initializer 'w' has 3 bytes of raw data, expected 16 for float32 [2, 2]"),

@@ -9,7 +9,7 @@ namespace Fewbit.Onnx.Reading;
 /// <param name="options">How to read.</param>
 internal sealed class ModelReader(string? folder, OnnxLoadOptions options)
 {
-    private const int OldestOpset = 7, NewestOpset = 27, NewestIrVersion = 13;
+    private const int OldestOpset = 7, NewestOpset = 28, NewestIrVersion = 13;
 
     public Graph Read(ModelProto model)
     {

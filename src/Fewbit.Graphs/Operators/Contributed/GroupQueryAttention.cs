@@ -51,7 +51,8 @@ internal sealed record GroupQueryAttention(int HeadCount, int KeyHeadCount, floa
         (int batch, int queries, int size) = ((int)query.Shape[0], (int)query.Shape[1], (int)query.Shape[2] / Shares(context.FindInput(1) is not null));
         long[] last = node.ReadInts(context.Input(LastPlaces));
         long total = node.ReadInt(context.Input(TotalLength));
-        long length = Math.Max(total, context.FindInput(PastKey)?.Shape[2] ?? 0);
+        long past = context.FindInput(PastKey)?.Shape[2] ?? 0, length = Math.Max(total, past);
+        node.Expect(total <= past + queries, $"total_sequence_length is {total}, but {past} earlier and {queries} new keys are given");
         node.Expect(last.Length == batch && Array.TrueForAll(last, place => place >= 0 && place < total) && total is >= 0 and <= int.MaxValue, $"seqlens_k is [{string.Join(", ", last)}], expected {batch} places below total_sequence_length {total}");
         // Where all keys are new, each item starts at 0, filled up behind its end; later the new keys end at its last place.
         int[] starts = Array.ConvertAll(last, place => queries == total ? 0 : (int)place + 1 - queries);
@@ -59,14 +60,18 @@ internal sealed record GroupQueryAttention(int HeadCount, int KeyHeadCount, floa
         Tensor q = Turned(context, Heads.Split(query, 0, HeadCount, size), starts);
         Tensor newKeys = Turned(context, New(context, 1, size), starts), newValues = New(context, 2, size);
         Tensor keys = Filled(context, PastKey, newKeys, starts, length), values = Filled(context, PastValue, newValues, starts, length);
-        context.Provide(1, keys);
-        context.Provide(2, values);
+        Return(context, 1, keys);
+        Return(context, 2, values);
         float[]? sinks = context.FindInput(Sinks) is { } stated ? stated.Span<float>().ToArray() : IsSmooth ? new float[HeadCount] : null;
         node.Expect(sinks is null || sinks.Length == HeadCount, $"head_sink has {sinks?.Length} elements, expected {HeadCount}");
         if (sinks is not null) (keys, values) = (WithSink(keys), WithSink(values));
-        Tensor y = Tensor.AllocateUninitialized(ElementType.Float32, [batch, queries, HeadCount * size]);
-        Heads.Attend(context, q, keys, values, Mask(context, last, starts, queries, (int)keys.Shape[2], sinks), Scale, SoftCap, context.HasOutput(0) ? context.Output(0) : y);
-        if (!context.HasOutput(0)) context.Provide(0, y);
+        Heads.Attend(context, q, keys, values, Mask(context, last, starts, queries, (int)keys.Shape[2], sinks), Scale, SoftCap, context.Output(0));
+    }
+
+    private static void Return(EvaluationContext context, int output, Tensor cache)
+    {
+        if (context.HasOutput(output)) cache.CopyTo(context.Output(output));
+        else context.Provide(output, cache);
     }
 
     /// <summary>Heads that a row of the query holds: those of keys and values too where it is packed.</summary>

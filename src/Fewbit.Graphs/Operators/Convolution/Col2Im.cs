@@ -27,7 +27,7 @@ internal sealed record Col2Im(WindowAttributes Window) : IOperator
         if (context.InputInts(Block) is { } block)
         {
             node.Expect(block.Length == image.Length && Array.TrueForAll(block, length => length >= 1), $"block_shape is [{string.Join(", ", block)}], expected {image.Length} lengths of 1 or more");
-            long taps = new Shape(block).ElementCount;
+            long taps = Product(node, block);
             channels = x?[1].Map(columns => columns / taps) ?? Dim.Unknown;
             if (x is not null) Check(node, x, image, block, taps);
         }
@@ -43,9 +43,19 @@ internal sealed record Col2Im(WindowAttributes Window) : IOperator
     {
         node.Expect(!x[1].IsKnown || x[1].Length % taps == 0, $"input {x} has {x[1]} rows, which a block of {taps} does not divide");
         if (!Array.TrueForAll(image, length => length.IsKnown)) return;
-        long positions = 1;
-        foreach (WindowAxis axis in Axes(node, Array.ConvertAll(image, length => length.Length), block)) positions *= axis.Out;
+        long positions = Product(node, Axes(node, Array.ConvertAll(image, length => length.Length), block).Select(axis => (long)axis.Out));
         node.Expect(x[2].MayEqual(positions), $"input {x} has {x[2]} positions, but blocks take {positions} in the image");
+    }
+
+    private static long Product(Node node, IEnumerable<long> lengths)
+    {
+        long product = 1;
+        foreach (long length in lengths)
+        {
+            node.Expect(length <= int.MaxValue && product * length <= int.MaxValue, $"image_shape and block_shape take more than {int.MaxValue} elements");
+            product *= length;
+        }
+        return product;
     }
 
     private WindowAxis[] Axes(Node node, long[] image, long[] block)

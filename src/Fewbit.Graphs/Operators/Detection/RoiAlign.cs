@@ -13,7 +13,7 @@ namespace Fewbit.Graphs.Operators.Detection;
 /// <param name="IsMaximum">Maximum instead of mean.</param>
 internal sealed record RoiAlign(int OutHeight, int OutWidth, int Samples, float Scale, bool IsHalfPixel, bool IsMaximum) : IOperator
 {
-    private const int Regions = 1, BatchIndices = 2;
+    private const int Regions = 1, BatchIndices = 2, MaxSamples = 1024;
 
     public static RoiAlign Parse(Node node)
     {
@@ -22,7 +22,7 @@ internal sealed record RoiAlign(int OutHeight, int OutWidth, int Samples, float 
         string mode = node.String("mode", "avg");
         node.Expect(mode is "avg" or "max", $"mode is '{mode}', expected avg or max");
         (long height, long width, long samples) = (node.Int("output_height", 1), node.Int("output_width", 1), node.Int("sampling_ratio", 0));
-        node.Expect(height is >= 1 and <= ushort.MaxValue && width is >= 1 and <= ushort.MaxValue && samples is >= 0 and <= ushort.MaxValue, $"output is {height} by {width} with sampling_ratio {samples}, expected lengths of 1 or more and a ratio of 0 or more");
+        node.Expect(height is >= 1 and <= ushort.MaxValue && width is >= 1 and <= ushort.MaxValue && samples is >= 0 and <= MaxSamples, $"output is {height} by {width} with sampling_ratio {samples}, expected lengths of 1 or more and a ratio of 0 to {MaxSamples}");
         return new((int)height, (int)width, (int)samples, node.Float("spatial_scale", 1), coordinates == "half_pixel", mode == "max");
     }
 
@@ -83,9 +83,11 @@ internal sealed record RoiAlign(int OutHeight, int OutWidth, int Samples, float 
             double sum = 0, largest = rows.Length * columns.Length == 0 ? 0 : double.NegativeInfinity;
             foreach (Sample row in rows)
             {
+                if (row.IsOutside) largest = Math.Max(largest, 0);
+                if (row.IsOutside) continue;
                 foreach (Sample column in columns)
                 {
-                    if (row.IsOutside || column.IsOutside)
+                    if (column.IsOutside)
                     {
                         largest = Math.Max(largest, 0);
                         continue;

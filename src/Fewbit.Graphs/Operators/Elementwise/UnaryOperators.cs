@@ -53,7 +53,9 @@ internal static class UnaryOperators
         registry.Add("Swish", node => new Unary<SwishFunction>(new(node.Float("alpha", 1))));
         registry.Add("Sigmoid", _ => new Unary<SigmoidFunction>(new()));
         registry.Add("Tanh", _ => new Unary<TanhFunction>(new()));
-        registry.Add("Gelu", ParseGelu);
+        registry.Add("Gelu", node => IsTanhGelu(node) ? new Unary<TanhGeluFunction>(new()) : new Unary<GeluFunction>(new()));
+        registry.Add("GeGLU", node => IsTanhGelu(node) ? new GatedFunction<TanhGeluFunction>(new()) : new GatedFunction<GeluFunction>(new()));
+        registry.Add("SwiGLU", node => new GatedFunction<SwishFunction>(new(node.Float("alpha", 1))));
         registry.Add("Clip", _ => new Clip());
         registry.Add("IsNaN", _ => new IsNotANumber());
         registry.Add("IsInf", IsInfinite.Parse);
@@ -70,10 +72,10 @@ internal static class UnaryOperators
         registry.Add("IsInsideUnit", _ => new Unary<IsInsideUnitFunction>(new()), OperatorTable.FewbitDomain);
     }
 
-    private static IOperator ParseGelu(Node node) => node.String("approximate", "none") switch
+    private static bool IsTanhGelu(Node node) => node.String("approximate", "none") switch
     {
-        "none" => new Unary<GeluFunction>(new()),
-        "tanh" => new Unary<TanhGeluFunction>(new()),
+        "none" => false,
+        "tanh" => true,
         var other => throw node.Fail($"approximate is '{other}', expected none or tanh"),
     };
 }

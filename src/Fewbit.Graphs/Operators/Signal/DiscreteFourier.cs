@@ -9,7 +9,7 @@ namespace Fewbit.Graphs.Operators.Signal;
 /// <param name="IsOnesided">Whether only the first length / 2 + 1 of a symmetric spectrum are given (forward) or taken (inverse, to real numbers).</param>
 internal sealed record DiscreteFourier(long? AxisAttribute, bool IsInverse, bool IsOnesided) : IOperator
 {
-    private const int LengthInput = 1, AxisInput = 2;
+    private const int LengthInput = 1, AxisInput = 2, MaxLength = 1 << 24;
 
     public static DiscreteFourier Parse(Node node) =>
         new(node.OpsetVersion < 20 ? node.Int("axis", 1) : null, node.Int("inverse", 0) != 0, node.Int("onesided", 0) != 0);
@@ -45,7 +45,7 @@ internal sealed record DiscreteFourier(long? AxisAttribute, bool IsInverse, bool
 
     private static Dim Length(Node node, long[] given)
     {
-        node.Expect(given.Length == 1 && given[0] is >= 1 and <= int.MaxValue / 8, $"dft_length is [{string.Join(", ", given)}], expected one number of 1 or more");
+        node.Expect(given.Length == 1 && given[0] is >= 1 and <= MaxLength, $"dft_length is [{string.Join(", ", given)}], expected one number of 1 to {MaxLength}");
         return given[0];
     }
 

@@ -23,7 +23,7 @@ internal sealed record TfIdfVectorizer(Dictionary<GramKey, int> Grams, (int Shor
         int width = (int)places.Max() + 1;
         float[]? weights = node.Floats("weights") is { Length: > 0 } given ? given : null;
         node.Expect(weights is null || weights.Length >= width, $"has {weights?.Length} weights, expected {width}");
-        return new(ReadPool(node, pool, starts, places), ((int)shortest, (int)longest), (int)skips, mode, width, weights);
+        return new(ReadPool(node, pool, starts, places), ((int)shortest, (int)Math.Min(longest, starts.Length)), (int)skips, mode, width, weights);
     }
 
     public void Infer(InferenceContext context)
