@@ -3,35 +3,33 @@ using Fewbit.Tensors.Threading;
 namespace Fewbit.Tensors.Kernels;
 
 /// <summary>The first convolution of a network: x is ordinary [N, C, H, W] with few channels, y is [N, M/16, OutHeight, OutWidth, 16]. The same methods as <see cref="BlockedConv2D"/>.</summary>
-/// <remarks>The planes are copied once with their padding; in such a plane the taps of a kernel row are consecutive floats.</remarks>
+/// <remarks>A chunk copies the rows that it reads with their padding; in such rows the taps of a kernel row are consecutive floats.</remarks>
 internal static unsafe class PlanarBlockedConv2D
 {
     private const int MostChannels = 8;
-    private const int Slack = 64; // offsets are made for 16 pixels, vectors are copied whole
+    private const int ChunkProducts = 1 << 22, FewChunks = 16;
 
     /// <summary>Up to 8 channels, ungrouped, kernel columns not dilated, AVX-512.</summary>
     public static bool Fits(in Conv2DShape shape) => KernelPaths.Active >= KernelPath.Avx512 && !shape.IsEmpty && shape.Groups == 1 && shape.InChannels is > 0 and <= MostChannels
-        && shape.InPlane > 0 && shape.DilationWidth == 1 && shape.KernelWidth <= TileKernel.MostSteps && Sum(shape).IsAddressable;
+        && shape.InPlane > 0 && shape.DilationWidth == 1 && shape.KernelWidth <= TileKernel.MostSteps && TileSum.OfPaddedPlanes(Padded(shape, shape.OutHeight)).IsAddressable;
 
-    public static long PackedWeightBytes(in Conv2DShape shape) => TilePanels.Bytes(Padded(shape), Sum(shape));
+    public static long PackedWeightBytes(in Conv2DShape shape) => TilePanels.Bytes(shape, TileSum.OfPaddedPlanes(shape));
 
-    public static void PackWeights(in Conv2DShape shape, float* weights, float* packed) => TilePanels.Pack(Padded(shape), Sum(shape), weights, packed);
+    public static void PackWeights(in Conv2DShape shape, float* weights, float* packed) => TilePanels.Pack(shape, TileSum.OfPaddedPlanes(shape), weights, packed);
 
-    public static long ScratchBytes(in Conv2DShape shape) => (shape.Batch * Sum(shape).ImageFloats + Slack) * sizeof(float);
+    public static long ScratchBytes(in Conv2DShape shape) => 0;
 
+    /// <summary>y = epilogue(conv(x, w)).</summary>
     public static void Run(in Conv2DShape shape, float* x, float* packed, in BlockedEpilogue epilogue, float* y, void* scratch)
     {
-        var copy = new CopyJob(shape, Padded(shape), x, (float*)scratch);
-        Workers.Run(shape.Batch * shape.InChannels, ref copy);
-        var job = new BlockedTileJob(Padded(shape), Sum(shape), (float*)scratch, packed, epilogue, y);
+        var job = new RowsJob(shape, x, packed, epilogue, y);
         Workers.Run(job.Chunks, ref job);
     }
 
-    private static TileSum Sum(in Conv2DShape shape) => TileSum.OfPaddedPlanes(Padded(shape));
-
-    private static Conv2DShape Padded(in Conv2DShape shape) => shape with
+    /// <summary>The convolution of some output rows, padding included in the input.</summary>
+    private static Conv2DShape Padded(in Conv2DShape shape, int outRows) => shape with
     {
-        InHeight = shape.InHeight + shape.PadTop + shape.PadBottom,
+        InHeight = (outRows - 1) * shape.StrideHeight + (shape.KernelHeight - 1) * shape.DilationHeight + 1,
         InWidth = shape.InWidth + shape.PadLeft + shape.PadRight,
         PadTop = 0,
         PadLeft = 0,
@@ -39,21 +37,53 @@ internal static unsafe class PlanarBlockedConv2D
         PadRight = 0,
     };
 
-    /// <summary>A chunk is one plane.</summary>
-    private readonly struct CopyJob(Conv2DShape shape, Conv2DShape padded, float* x, float* to) : IJob
+    /// <summary>A chunk is a range of output rows of one image.</summary>
+    private readonly struct RowsJob : IJob
     {
+        private readonly Conv2DShape _shape, _padded;
+        private readonly TileWork _work;
+        private readonly float* _x;
+        private readonly int _rows, _parts, _outHeight, _outWidth, _panels;
+        private readonly long _copyBytes;
+
+        public RowsJob(in Conv2DShape shape, float* x, float* packed, in BlockedEpilogue epilogue, float* y)
+        {
+            (_shape, _outHeight, _outWidth) = (shape, shape.OutHeight, shape.OutWidth);
+            _x = x;
+            long rowProducts = (long)shape.OutChannels * shape.Inner * _outWidth;
+            _rows = (int)Math.Clamp(Math.Min(ChunkProducts / rowProducts, (long)shape.Batch * _outHeight / FewChunks), 1, _outHeight);
+            _parts = (_outHeight + _rows - 1) / _rows;
+            _padded = Padded(shape, _rows);
+            var sum = TileSum.OfPaddedPlanes(_padded);
+            _work = new(shape, sum, packed, epilogue, y);
+            _panels = TilePanels.Count(shape, sum);
+            _copyBytes = (sum.ImageFloats * sizeof(float) + 63) / 64 * 64;
+        }
+
+        public int Chunks => _shape.Batch * _parts;
+
         public void Run(int chunk)
         {
-            float* row = to + (long)chunk * padded.InPlane, from = x + (long)chunk * shape.InPlane;
-            new Span<float>(row, shape.PadTop * padded.InWidth).Clear();
-            row += shape.PadTop * padded.InWidth;
-            for (int y = 0; y < shape.InHeight; y++, row += padded.InWidth, from += shape.InWidth)
+            int batch = chunk / _parts, row = chunk % _parts * _rows, first = row * _outWidth, end = Math.Min(row + _rows, _outHeight) * _outWidth;
+            byte* copy = (byte*)ThreadScratch.Get(_copyBytes + _work.ScratchBytes);
+            for (int c = 0; c < _shape.InChannels; c++)
+                Copy(_x + ((long)batch * _shape.InChannels + c) * _shape.InPlane, row * _shape.StrideHeight - _shape.PadTop, (float*)copy + (long)c * _padded.InPlane);
+            for (int panel = 0; panel < _panels; panel++) _work.Multiply(panel, batch, copy, first, first, end, copy + _copyBytes);
+        }
+
+        private void Copy(float* plane, int firstRow, float* to)
+        {
+            for (int y = firstRow; y < firstRow + _padded.InHeight; y++, to += _padded.InWidth)
             {
-                new Span<float>(row, shape.PadLeft).Clear();
-                new Span<float>(from, shape.InWidth).CopyTo(new Span<float>(row + shape.PadLeft, shape.InWidth));
-                new Span<float>(row + shape.PadLeft + shape.InWidth, shape.PadRight).Clear();
+                if ((uint)y >= (uint)_shape.InHeight)
+                {
+                    new Span<float>(to, _padded.InWidth).Clear();
+                    continue;
+                }
+                new Span<float>(to, _shape.PadLeft).Clear();
+                new Span<float>(plane + (long)y * _shape.InWidth, _shape.InWidth).CopyTo(new Span<float>(to + _shape.PadLeft, _shape.InWidth));
+                new Span<float>(to + _shape.PadLeft + _shape.InWidth, _shape.PadRight).Clear();
             }
-            new Span<float>(row, shape.PadBottom * padded.InWidth).Clear();
         }
     }
 }
