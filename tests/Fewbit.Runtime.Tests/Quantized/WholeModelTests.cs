@@ -15,7 +15,7 @@ public class WholeModelTests(ITestOutputHelper output)
 {
     private const int CalibrationBatches = 4;
 
-    [RuntimeTheory]
+    [RealModelTheory(needsRuntime: true)]
     [InlineData("cifar10/models/resnet20.onnx", 32, 2)]
     [InlineData("cifar10/models/resnet56.onnx", 32, 2)]
     [InlineData("cifar10/models/mlperf_tiny_resnet8.onnx", 32, 2)]
@@ -35,7 +35,7 @@ public class WholeModelTests(ITestOutputHelper output)
     [InlineData("text/stories260K/stories260K.onnx", 8, 8)]
     public Task QuantizedModel_InExactEvaluation_GivesTheCodesOfOnnxRuntime(string model, int batch, int batches) => Compare(model, batch, batches, new());
 
-    [RuntimeTheory]
+    [RealModelTheory(needsRuntime: true)]
     [InlineData("cifar10/models/resnet20.onnx", 4, 4)]
     [InlineData("cifar10/models/resnet20.onnx", 2, 6)]
     [InlineData("mlperf_tiny/vww_mobilenet_0.25_96.onnx", 4, 4)]
@@ -43,7 +43,7 @@ public class WholeModelTests(ITestOutputHelper output)
         Compare(model, 16, 4, new() { Weights = new(weightBits, IsSigned: true), Activations = new(activationBits, IsSigned: false) });
 
     /// <summary>Normalizations and attention stay float. Reading codes makes the runtime keep images of mnist_unet_ln with channels first, which is another order of its means.</summary>
-    [RuntimeTheory]
+    [RealModelTheory(needsRuntime: true)]
     [InlineData("diffusion/mnist_unet_gn_attn.onnx", false)]
     [InlineData("diffusion/mnist_unet_ln.onnx", true)]
     public Task DiffusionModel_InExactEvaluation_GivesTheCodesOfOnnxRuntime(string model, bool probesChangeOutputs) => Compare(model, 4, 16, new(), probesChangeOutputs);
