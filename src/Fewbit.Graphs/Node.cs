@@ -10,6 +10,7 @@ public sealed class Node
     private readonly List<Value?> _inputs;
     private readonly List<Value> _outputs;
     private IOperator? _operator;
+    private InputList? _readable;
 
     internal Node(Graph graph, string domain, string opType, string name, IEnumerable<Value?> inputs, IEnumerable<Value> outputs, Attributes attributes)
     {
@@ -35,8 +36,8 @@ public sealed class Node
     /// <summary>The attributes. After a change call <see cref="Invalidate"/>.</summary>
     public Attributes Attributes { get; }
 
-    /// <summary>The values read; null where an optional input is left out.</summary>
-    public IReadOnlyList<Value?> Inputs => _inputs;
+    /// <summary>The values read; null where an optional input is left out, and beyond the last, so that a pass may ask before a node is checked.</summary>
+    public IReadOnlyList<Value?> Inputs => _readable ??= new(_inputs);
 
     /// <summary>The values computed. An output that nothing reads may have an empty name in a file; here every one has a name.</summary>
     public IReadOnlyList<Value> Outputs => _outputs;
@@ -140,6 +141,17 @@ public sealed class Node
         if (_outputs[index].Producer == this) _outputs[index].Producer = null;
         _outputs[index] = value;
         value.Producer = this;
+    }
+
+    private sealed class InputList(List<Value?> inputs) : IReadOnlyList<Value?>
+    {
+        public int Count => inputs.Count;
+
+        public Value? this[int index] => index < inputs.Count ? inputs[index] : null;
+
+        public IEnumerator<Value?> GetEnumerator() => inputs.GetEnumerator();
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => inputs.GetEnumerator();
     }
 
     private T Attribute<T>(string name, T? fallback) where T : struct => Attributes.Find(name) switch

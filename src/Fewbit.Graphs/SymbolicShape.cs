@@ -8,6 +8,9 @@ namespace Fewbit.Graphs;
 [CollectionBuilder(typeof(SymbolicShape), nameof(Create))]
 public sealed class SymbolicShape : IEquatable<SymbolicShape>, IReadOnlyList<Dim>
 {
+    /// <summary>Dimensions that a tensor of a model may have.</summary>
+    internal const int MaxRank = 64;
+
     private readonly Dim[] _dims;
 
     /// <summary>A shape of the given lengths; none makes a scalar.</summary>

@@ -74,7 +74,8 @@ public static partial class OnnxFile
         {
             return ModelProto.Parser.ParseFrom(bytes);
         }
-        catch (InvalidProtocolBufferException e)
+        // The parser of the protobuf library leaves its buffer on some damaged lengths instead of saying what is wrong.
+        catch (Exception e) when (e is InvalidProtocolBufferException or IndexOutOfRangeException or ArgumentOutOfRangeException)
         {
             // Every writer puts ir_version (field 1, a small number) first.
             bool looksLikeModel = bytes is [0x08, > 0 and < 0x80, ..];

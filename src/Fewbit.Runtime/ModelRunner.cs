@@ -18,6 +18,7 @@ public sealed class ModelRunner : IModelRunner
     {
         _path = path;
         string[] outputs = [.. graph.Outputs.Select(output => output.Name)];
+        RunnableNodes.Keep(graph);
         if (options.FusesQuantized) Fusion = FuseQuantized.Apply(graph);
         string[] codes = options.KeepsCodes ? [.. (Fusion?.Codes ?? QuantizersOf(graph)).Except(outputs, StringComparer.Ordinal)] : [];
         // Declared only now: a quantizer whose codes are an output of the graph fuses with less.

@@ -21,11 +21,12 @@ static int Run(FuzzArguments given)
     {
         long start = Stopwatch.GetTimestamp();
         var parent = new Parent(kind, given.Seed, given.Folder);
-        Tally tally = parent.Run(given.First, count, given.Processes, finding => Replay.Save(given, kind, finding));
+        var cases = new Lazy<ICases>(() => Child.Cases(kind, given.Seed, Directory.CreateDirectory(Path.Combine(given.Folder, "replay")).FullName));
+        Tally tally = parent.Run(given.First, count, given.Processes, finding => Replay.Save(given, kind, finding, cases));
         reports.Add((kind, tally, Stopwatch.GetElapsedTime(start).TotalSeconds));
     }
     string text = FuzzReport.Write(given, reports);
     Console.Write(text);
-    if (given.Report is { } path) File.WriteAllText(path, text);
+    if (given.Report is { } path) File.WriteAllText(path, FuzzReport.Introduction + text);
     return reports.All(report => report.Tally.Findings.Count == 0) ? 0 : 1;
 }

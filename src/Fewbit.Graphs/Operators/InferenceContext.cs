@@ -42,6 +42,7 @@ public sealed class InferenceContext
     /// <summary>States an output. A left-out shape means that the rank is unknown.</summary>
     public void SetOutput(int index, ElementType type, SymbolicShape? shape)
     {
+        Node.Expect(shape is null || shape.Rank <= SymbolicShape.MaxRank, $"gives output {index} {shape?.Rank ?? 0} dimensions, expected at most {SymbolicShape.MaxRank}");
         if (index < Node.Outputs.Count) _source.SetOutput(Node.Outputs[index], type, shape);
     }
 

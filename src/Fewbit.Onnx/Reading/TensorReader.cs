@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Fewbit.Graphs;
 using Fewbit.Onnx.Protos;
 using Fewbit.Tensors;
 using Google.Protobuf;
@@ -39,6 +40,7 @@ internal sealed class TensorReader(ExternalFiles files)
 
     private static (Shape Shape, long ByteCount) Size(TensorProto proto, ElementType type, string what)
     {
+        if (proto.Dims.Count > SymbolicShape.MaxRank) throw new InvalidDataException($"{what} has {proto.Dims.Count} dimensions, expected at most {SymbolicShape.MaxRank}");
         foreach (long dim in proto.Dims)
         {
             if (dim < 0) throw new InvalidDataException($"{what} has dimensions [{string.Join(", ", proto.Dims)}], expected lengths of 0 or more");

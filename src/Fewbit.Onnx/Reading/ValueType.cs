@@ -24,6 +24,7 @@ internal static class ValueType
 
     private static SymbolicShape Shape(TensorShapeProto proto, string what)
     {
+        if (proto.Dim.Count > SymbolicShape.MaxRank) throw new InvalidDataException($"{what} has {proto.Dim.Count} dimensions, expected at most {SymbolicShape.MaxRank}");
         var dims = new Dim[proto.Dim.Count];
         for (int axis = 0; axis < dims.Length; axis++)
         {

@@ -12,6 +12,9 @@ namespace Fewbit.Fuzzing.Models;
 /// <summary>Mutated model files, by number.</summary>
 internal sealed partial class ModelCases : ICases
 {
+    /// <summary>Set to find which case destroys memory that a later one stumbles over.</summary>
+    private static readonly bool s_guardsAll = Environment.GetEnvironmentVariable("FEWBIT_FUZZ_GUARD") == "all";
+
     private readonly ModelCorpus _corpus = ModelCorpus.Load();
     private readonly int _seed;
     private readonly string _folder;
@@ -28,6 +31,8 @@ internal sealed partial class ModelCases : ICases
 
     public IReadOnlyList<ModelProto> Seeds => _corpus.Models;
 
+    public IReadOnlyList<(string Domain, string OpType)> Operators => _corpus.Operators;
+
     /// <summary>Three cases of five change the decoded model, the others the bytes of the file.</summary>
     public (string Name, byte[] Content) Create(long number)
     {
@@ -42,7 +47,7 @@ internal sealed partial class ModelCases : ICases
     public Outcome Run(string name, byte[] content, long number)
     {
         File.WriteAllBytes(_path, content);
-        using GuardedMemory? guarded = number % 4 == 0 ? GuardedMemory.Begin() : null;
+        using GuardedMemory? guarded = number % 4 == 0 || s_guardsAll ? GuardedMemory.Begin() : null;
         ExecutionLimits limits = guarded is null ? FuzzLimits.Execution : FuzzLimits.Guarded;
         Graph graph;
         try

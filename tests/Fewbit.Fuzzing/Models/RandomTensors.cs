@@ -17,7 +17,7 @@ internal static class RandomTensors
             if (input.Type.BitWidth() == 0) return null;
             long[] dims = Lengths(input.Shape, random, symbols);
             budget -= dims.Aggregate((double)input.Type.BitWidth() / 8, (product, dim) => product * dim);
-            if (budget < 0) return null;
+            if (budget < 0 || dims.Aggregate(1.0, (product, dim) => product * Math.Max(1, dim)) > long.MaxValue / 2) return null;
             tensors[input.Name] = Fill(Tensor.Allocate(input.Type, new(dims)), random);
         }
         return tensors;

@@ -51,6 +51,9 @@ internal sealed record SkipNormalization(float Epsilon, bool IsCentred) : IOpera
             Span<T> x = context.Input(0).Span<T>(), skip = context.Input(Skip).Span<T>(), y = context.Output(0).Span<T>(), scale = context.Input(Scale).Span<T>();
             Span<T> shift = Find<T>(settings.Shift), bias = Find<T>(settings.Bias), sums = context.HasOutput(Sum) ? context.Output(Sum).Span<T>() : default;
             int length = scale.Length;
+            // Rows are added in turn, so what is added may leave out dimensions in front, but none between.
+            ReadOnlySpan<long> rows = context.Input(Skip).Shape.Dims.TrimStart(1L);
+            context.Node.Expect(rows.Length > 0 && rows[^1] == length && context.Input(0).Shape.Dims.EndsWith(rows), $"skip has shape {context.Input(Skip).Shape}, expected {context.Input(0).Shape} or its last dimensions");
             for (int start = 0, row = 0; start < y.Length; start += length, row++)
             {
                 Span<T> sum = y.Slice(start, length);

@@ -11,7 +11,7 @@ internal sealed record LpPool(WindowAttributes Window, long[]? Kernel, long Powe
 {
     public static LpPool Parse(Node node) => new(WindowAttributes.Parse(node), PoolInference.Kernel(node), Exponent(node));
 
-    public static LpPool ParseGlobal(Node node) => new(WindowAttributes.Parse(node), null, Exponent(node));
+    public static LpPool ParseGlobal(Node node) => new(new(null, null, null, AutoPad.NotSet, RoundsUp: false), null, Exponent(node));
 
     public void Infer(InferenceContext context)
     {

@@ -15,6 +15,29 @@ namespace Fewbit.Graphs.Operators.Quantized;
 /// <param name="Bias">int32 bias; -1 for none.</param>
 internal readonly record struct ProductInputs(int X, int XScale, int XZeroPoint, int W, int WScale, int WZeroPoint, int YScale, int YZeroPoint, int Bias)
 {
+    /// <summary>Checks what the kernels read by address: zero points, scales and bias, one or one for each column or channel of the result.</summary>
+    /// <exception cref="InvalidDataException">One of them has another type or number of elements.</exception>
+    public void Expect(CompilationContext context, long columns)
+    {
+        ElementType weight = context.InputType(W);
+        ExpectParameter(context, WZeroPoint, "zero point of the weight", type => type == weight, columns);
+        ExpectParameter(context, WScale, "scale of the weight", ElementTypes.IsFloat, columns);
+        ExpectParameter(context, XZeroPoint, "zero point of the input", ElementTypes.IsInteger, 1);
+        ExpectParameter(context, XScale, "scale of the input", ElementTypes.IsFloat, 1);
+        ExpectParameter(context, YZeroPoint, "zero point of the result", type => type.Is8Bit(), 1);
+        ExpectParameter(context, YScale, "scale of the result", ElementTypes.IsFloat, 1);
+        if (Bias < 0 || !context.HasInput(Bias)) return;
+        bool fits = context.InputType(Bias) == ElementType.Int32 && context.InputShape(Bias).ElementCount == columns;
+        context.Node.Expect(fits, $"the bias is {context.InputType(Bias).Name()} {context.InputShape(Bias)}, expected {columns} int32 numbers");
+    }
+
+    private static void ExpectParameter(CompilationContext context, int index, string name, Predicate<ElementType> accepts, long columns)
+    {
+        if (index < 0 || !context.HasInput(index)) return;
+        (ElementType type, long count) = (context.InputType(index), context.InputShape(index).ElementCount);
+        context.Node.Expect(accepts(type) && (count == 1 || count == columns), $"the {name} is {type.Name()} {context.InputShape(index)}, expected {(columns == 1 ? "one number" : $"one number or {columns}")} of a fitting type");
+    }
+
     /// <summary>The factors of the sums, in float32 from left to right: alpha * sx * sw, then / sy where the result has a scale.</summary>
     public float[] Factors(EvaluationContext context, float alpha = 1)
     {
@@ -40,6 +63,7 @@ internal sealed unsafe class IntegerConvKernel : IKernel
     public IntegerConvKernel(CompilationContext context, Conv2DShape shape, ProductInputs inputs)
     {
         (_shape, _inputs) = (shape, inputs);
+        inputs.Expect(context, shape.OutChannels);
         Tensor? zeroPoint = context.HasInput(inputs.WZeroPoint) ? context.Constant(inputs.WZeroPoint) : null;
         if (context.Constant(inputs.W) is not { } weight || context.HasInput(inputs.WZeroPoint) && zeroPoint is null) return;
         string zeroPoints = zeroPoint is null ? "" : Convert.ToHexString(zeroPoint.Bytes);

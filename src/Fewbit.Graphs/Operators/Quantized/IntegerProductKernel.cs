@@ -20,6 +20,7 @@ internal sealed unsafe class IntegerProductKernel : IKernel
     public IntegerProductKernel(CompilationContext context, IntegerMatrixProduct product, ProductInputs inputs, bool transposesB = false, float alpha = 1)
     {
         (_product, _inputs, _transposesB, _alpha) = (product, inputs, transposesB, alpha);
+        inputs.Expect(context, product.Columns);
         Tensor? zeroPoint = context.HasInput(inputs.WZeroPoint) ? context.Constant(inputs.WZeroPoint) : null;
         if (context.Constant(inputs.W) is not { } weight || context.HasInput(inputs.WZeroPoint) && zeroPoint is null) return;
         string zeroPoints = zeroPoint is null ? "" : Convert.ToHexString(zeroPoint.Bytes);

@@ -25,6 +25,7 @@ internal sealed record QLinearConv(WindowAttributes Window, long Groups) : IComp
     public IKernel Compile(CompilationContext context)
     {
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.InputShape(0), context.InputShape(3));
+        Inputs.Expect(context, shape.OutChannels);
         return IntegerConvKernel.Fits(context, shape, Inputs) ? new IntegerConvKernel(context, shape.ToPlanar(), Inputs) : new ReferenceKernel(shape);
     }
 
