@@ -12,6 +12,9 @@ public sealed class BlockChannelsTests
 {
     private const string Begin = "Reorder", End = "Reorder";
 
+    /// <summary>Blocked convolutions are written for AVX-512; elsewhere everything stays row-major.</summary>
+    private static bool HasBlocks => KernelPaths.Active >= KernelPath.Avx512;
+
     [Fact]
     public void Run_ChainOfConvolutions_ReordersAtBothEndsOnly() =>
         Check(x => Conv(Conv(Conv(x, 64, 3).Apply("Relu"), 40, 1), 64, 3), [Begin, "FusedConv", "FusedConv", "FusedConv", End]);
@@ -112,11 +115,11 @@ public sealed class BlockChannelsTests
     {
         Graph graph = Network(x => Conv(x, 64, 1), 64);
         Assert.False(new BlockChannels().Run(graph).HasChanged);
-        Assert.Contains("cost more", Assert.Single(new BlockChannels().Run(graph).Skipped).Text, StringComparison.Ordinal);
+        if (HasBlocks) Assert.Contains("cost more", Assert.Single(new BlockChannels().Run(graph).Skipped).Text, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Run_MuchWork_IsBlocked() => Assert.True(new BlockChannels().Run(Network(x => Conv(x, 64, 3), 64)).HasChanged);
+    public void Run_MuchWork_IsBlocked() => Assert.Equal(HasBlocks, new BlockChannels().Run(Network(x => Conv(x, 64, 3), 64)).HasChanged);
 
     [Fact]
     public void Run_HalfEmptyBlocks_AreLeftRowMajor() => Assert.False(new BlockChannels().Run(Network(x => Conv(x, 24, 3), 24)).HasChanged);
@@ -167,10 +170,44 @@ public sealed class BlockChannelsTests
     {
         Graph graph = Blocked(Network(x => Conv(Conv(x, 48, 3).Apply("HardSwish").Apply("MaxPool", new Attributes { { "kernel_shape", new long[] { 2, 2 } } }), 48, 1).Apply("GlobalAveragePool"), 24));
         Plan plan = Plan.Compile(graph, new() { Inputs = new Dictionary<string, Shape> { ["x"] = Input(24).Shape } });
-        for (int i = 0; i < 3; i++) plan.Run();
+        for (int i = 0; i < 10; i++) plan.Run();
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 5; i++) plan.Run();
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    /// <summary>Tags as the pass sets them, on a convolution that it would leave: 3 channels a group, which a blocked kernel would mostly multiply by zeros.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Compile_ConvolutionThatNoBlockedKernelTakes_IsConverted(bool hasResidual)
+    {
+        var graph = new Graph(opset: 20);
+        Value x = graph.AddInput("x", ElementType.Float32, ["N", 24, 11, 13]);
+        Value y = Conv(x, 24, 3, group: 8);
+        if (hasResidual) y += x;
+        graph.AddOutput(y.Apply("Relu"));
+        Tensor expected = new Interpreter().Run(graph, new Dictionary<string, Tensor> { ["x"] = Input(24) })[0];
+        new FuseActivation().Run(graph);
+        Node conv = graph.Nodes.Single();
+        conv.SetInput(0, Reordered(x));
+        if (hasResidual) conv.SetInput(3, conv.Inputs[0]);
+        Value output = conv.Outputs[0], made = graph.AddValue("made");
+        (made.Type, made.Shape, made.Layout) = (output.Type, output.Shape, Layout.ChannelBlocks16);
+        conv.ReplaceOutputAt(0, made);
+        graph.InsertNode(2, Fewbit.Graphs.Operators.OperatorTable.FewbitDomain, "Reorder", "end", [made], [output], []);
+        Plan plan = Plan.Compile(graph, new() { Inputs = new Dictionary<string, Shape> { ["x"] = Input(24).Shape } });
+        plan.Run(new Dictionary<string, Tensor> { ["x"] = Input(24) });
+        AssertEqual(expected, plan.Output(output.Name));
+        Assert.Equal("BlockedConvKernel<ConvertingRoute>", plan.Profile(1).Steps.Single(step => step.OpType == "FusedConv").Kernel);
+    }
+
+    private static Value Reordered(Value value)
+    {
+        Value made = value.Graph.AddValue(value.Name + "/reordered");
+        made.Layout = Layout.ChannelBlocks16;
+        value.Graph.InsertNode(0, Fewbit.Graphs.Operators.OperatorTable.FewbitDomain, "Reorder", "begin", [value], [made], []);
+        return made;
     }
 
     private static void Check(Func<Value, Value> build, string[] nodes, long channels = 24)
@@ -178,7 +215,8 @@ public sealed class BlockChannelsTests
         Graph graph = Network(build, channels);
         Tensor[] expected = new Interpreter().Run(graph, new Dictionary<string, Tensor> { ["x"] = Input(channels) });
         Graph blocked = Blocked(graph);
-        Assert.Equal(nodes, blocked.Nodes.Select(node => node.OpType));
+        if (HasBlocks) Assert.Equal(nodes, blocked.Nodes.Select(node => node.OpType));
+        else Assert.DoesNotContain("Reorder", blocked.Nodes.Select(node => node.OpType));
         Assert.Equal(graph.Outputs.Select(output => output.Name), blocked.Outputs.Select(output => output.Name));
         Assert.All(blocked.Inputs.Concat(blocked.Outputs), value => Assert.Equal(Layout.RowMajor, value.Layout));
         Tensor[] planned = Outputs(blocked, channels), interpreted = new Interpreter().Run(blocked, new Dictionary<string, Tensor> { ["x"] = Input(channels) });
