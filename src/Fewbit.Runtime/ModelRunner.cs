@@ -78,18 +78,6 @@ public sealed class ModelRunner : IModelRunner
         if (graph.Constants.Sum(value => value.Constant!.ByteCount) >= WorthACollection) GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }
 
-    /// <summary>Float nodes of a quantized model keep to plain sums: Winograd's error would move codes.</summary>
-    private static void Prepare(Graph graph)
-    {
-        if (!graph.Nodes.Any(node => node.OpType is "QuantizeLinear" or "DequantizeLinear"))
-        {
-            Passes.PrepareForExecution(graph);
-            return;
-        }
-        Inference.Infer(graph);
-        Passes.Run(graph, new FoldConstants(), new RemoveDeadNodes(), new FoldBatchNorm(), new FuseActivation(), new RemoveDeadNodes());
-    }
-
     private static IEnumerable<string> QuantizersOf(Graph graph) =>
         graph.Nodes.Where(node => node.OpType == "QuantizeLinear").Select(node => node.Outputs[0].Name);
 }
