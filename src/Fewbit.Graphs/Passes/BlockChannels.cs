@@ -21,6 +21,7 @@ public sealed class BlockChannels : IPass
     {
         var report = new PassReport(Name);
         IReadOnlyDictionary<Node, BlockedRole> roles = BlockedRegions.Of(graph, report, IgnoresCost);
+        HashSet<Value> captured = Captured(graph);
         var blocks = new Dictionary<Value, Value>();
         foreach (Node node in graph.Nodes.Where(roles.ContainsKey).ToArray())
         {
@@ -30,16 +31,17 @@ public sealed class BlockChannels : IPass
             {
                 if (role.Reads(i)) node.SetInput(i, BlocksOf(node, node.Inputs[i]!, blocks));
             }
-            if (role.WritesBlocks) blocks.Add(node.Outputs[0], WriteBlocks(node, value => ReadsPlain(value, roles)));
+            if (role.WritesBlocks) blocks.Add(node.Outputs[0], WriteBlocks(node, value => ReadsPlain(value, roles, captured)));
         }
         return report;
     }
 
     /// <summary>True where something needs the value row-major.</summary>
-    internal static bool ReadsPlain(Value value, IReadOnlyDictionary<Node, BlockedRole> roles) =>
-        value.IsOutput || value.Uses.Any(use => !(roles.TryGetValue(use.Node, out BlockedRole? role) && role.Reads(use.Index))) || IsCaptured(value);
+    internal static bool ReadsPlain(Value value, IReadOnlyDictionary<Node, BlockedRole> roles, HashSet<Value> captured) =>
+        value.IsOutput || captured.Contains(value) || value.Uses.Any(use => !(roles.TryGetValue(use.Node, out BlockedRole? role) && role.Reads(use.Index)));
 
-    private static bool IsCaptured(Value value) => value.Graph.Nodes.Any(node => node.Subgraphs().Any(body => body.CapturedValues().Contains(value)));
+    /// <summary>The values that bodies of control flow read.</summary>
+    internal static HashSet<Value> Captured(Graph graph) => [.. graph.Nodes.SelectMany(node => node.Subgraphs()).SelectMany(body => body.CapturedValues())];
 
     /// <summary>The blocked form of a value, made in front of its first reader where no node computes it so.</summary>
     private static Value BlocksOf(Node reader, Value value, Dictionary<Value, Value> blocks)

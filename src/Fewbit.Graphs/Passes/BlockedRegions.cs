@@ -14,10 +14,11 @@ internal static class BlockedRegions
     public static IReadOnlyDictionary<Node, BlockedRole> Of(Graph graph, PassReport report, bool ignoresCost)
     {
         var left = new HashSet<Node>();
+        HashSet<Value> captured = BlockChannels.Captured(graph);
         while (true)
         {
             Dictionary<Node, BlockedRole> roles = Spread(graph, left);
-            List<Node> losing = [.. Regions(roles).Where(region => !Pays(region, roles)).SelectMany(region => region).Where(node => IsConvolution(node))];
+            List<Node> losing = [.. Regions(roles).Where(region => !Pays(region, roles, captured)).SelectMany(region => region).Where(node => IsConvolution(node))];
             if (losing.Count == 0 || ignoresCost) return roles;
             foreach (Node node in losing) report.Skip(node, "reordering would cost more than it gains");
             left.UnionWith(losing);
@@ -84,7 +85,7 @@ internal static class BlockedRegions
         }
     }
 
-    private static bool Pays(IReadOnlyList<Node> region, Dictionary<Node, BlockedRole> roles)
+    private static bool Pays(IReadOnlyList<Node> region, Dictionary<Node, BlockedRole> roles, HashSet<Value> captured)
     {
         double gain = 0;
         var reordered = new HashSet<Value>();
@@ -93,7 +94,7 @@ internal static class BlockedRegions
             BlockedRole role = roles[node];
             if (IsConvolution(node) && ShapeOf(node) is { } shape) gain += BlockedGain.OfConvolution(shape, !role.Reads(0), ((Conv)node.Operator).AllowsWinograd);
             reordered.UnionWith(role.BlockedInputs.Select(input => node.Inputs[input]!).Where(value => value.Constant is null && !IsBlocked(value, roles)));
-            if (role.WritesBlocks && BlockChannels.ReadsPlain(node.Outputs[0], roles)) reordered.Add(node.Outputs[0]);
+            if (role.WritesBlocks && BlockChannels.ReadsPlain(node.Outputs[0], roles, captured)) reordered.Add(node.Outputs[0]);
         }
         return gain >= reordered.Sum(value => BlockedGain.CostOfReorder(Filled(value.Shape!).With(0, 1).ElementCount));
     }
