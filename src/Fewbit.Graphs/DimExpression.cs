@@ -63,7 +63,7 @@ internal sealed class DimExpression
         if (_overflows) return Dim.Unknown;
         if (_terms.Count == 0) return 0;
         if (_terms.Count == 1 && _terms.TryGetValue("", out long number)) return number >= 0 ? number : Dim.Unknown;
-        if (_terms.Count > MaxTerms || _terms.Values.All(count => count < 0) || _terms.Values.Any(count => Math.Abs(count) > int.MaxValue) || _terms.Keys.Any(product => Factors(product).Count() > MaxFactors)) return Dim.Unknown;
+        if (_terms.Count > MaxTerms || _terms.Values.All(count => count < 0) || _terms.Values.Any(count => Math.Abs(count) > int.MaxValue) || _terms.Keys.Any(product => Factors(product).Length > MaxFactors)) return Dim.Unknown;
         string text = "";
         // The constant, which sorts first, is written last; so is what is subtracted.
         foreach ((string product, long count) in _terms.OrderBy(term => (term.Value < 0, term.Key.Length == 0)))
@@ -112,7 +112,7 @@ internal sealed class DimExpression
         else if (!_overflows) _terms[product] = (long)sum;
     }
 
-    private static IEnumerable<string> Factors(string product) => product.Length == 0 ? [] : product.Split(" * ");
+    private static string[] Factors(string product) => product.Length == 0 ? [] : product.Split(" * ");
 
     private static string Join(IEnumerable<string> factors) => string.Join(" * ", factors.Order(StringComparer.Ordinal));
 }

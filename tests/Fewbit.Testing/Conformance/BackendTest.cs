@@ -5,7 +5,6 @@ using Fewbit.Onnx;
 using Fewbit.Onnx.Protos;
 using Fewbit.Onnx.Reading;
 using Fewbit.Tensors;
-using Google.Protobuf;
 
 namespace Fewbit.Testing.Conformance;
 

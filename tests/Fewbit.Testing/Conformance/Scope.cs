@@ -1,6 +1,5 @@
 using Fewbit.Onnx.Protos;
 using Fewbit.Onnx.Reading;
-using Google.Protobuf;
 
 namespace Fewbit.Testing.Conformance;
 
