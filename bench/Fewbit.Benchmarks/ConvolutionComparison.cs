@@ -63,8 +63,8 @@ internal static unsafe class ConvolutionComparison
         Workers.ThreadCount = threads;
         OnnxRuntimeLibrary library = OnnxRuntimeLibrary.Open();
         output.WriteLine($"Kernel path {KernelPaths.Active}, {threads} thread(s), ONNX Runtime {library.Version}, GFLOP/s (and Gop/s for int8).");
-        output.WriteLine("| convolution | planes, or depthwise | blocked | Winograd (direct work) | int8 | ONNX Runtime float, alone | ONNX Runtime float, in a network | time, planes / ONNX Runtime | blocked / ONNX Runtime in a network |");
-        output.WriteLine("|---|---|---|---|---|---|---|---|---|");
+        output.WriteLine("| convolution | planes, or depthwise | blocked | blocked Winograd (direct work) | int8 | ONNX Runtime float, alone | ONNX Runtime float, in a network | time, planes / ONNX Runtime | blocked / ONNX Runtime in a network | Winograd / ONNX Runtime in a network |");
+        output.WriteLine("|---|---|---|---|---|---|---|---|---|---|");
         foreach ((string name, Conv2DShape shape) in Shapes.Where(s => s.Name.Contains(part))) output.WriteLine(Row(library, threads, name, shape));
     }
 
@@ -86,11 +86,12 @@ internal static unsafe class ConvolutionComparison
             chosen = Math.Min(chosen, Shortest(repeats, routes.Chosen));
             if (routes.IsBlocked) blocked = Math.Min(blocked, Shortest(repeats, routes.Blocked));
             if (shape.Batch == 1) int8 = Math.Min(int8, Shortest(repeats, routes.Int8));
-            if (WinogradConv2D.Fits(shape)) winograd = Math.Min(winograd, Shortest(repeats, routes.Winograd));
+            if (BlockedWinogradConv2D.Fits(shape)) winograd = Math.Min(winograd, Shortest(repeats, routes.Winograd));
         }
         double theirs = (theirsSummed - theirsAlone) / MoreCopies;
         string Rate(double seconds) => double.IsInfinity(seconds) ? "" : $"{2e-9 * work / seconds:F0}";
-        return $"| {name} | {Rate(chosen)} | {Rate(blocked)} | {Rate(winograd)} | {Rate(int8)} | {Rate(theirsAlone)} | {Rate(theirs)} | {chosen / theirsAlone:F2} | {(double.IsInfinity(blocked) ? "" : $"{blocked / theirs:F2}")} |";
+        string Ratio(double seconds) => double.IsInfinity(seconds) ? "" : $"{seconds / theirs:F2}";
+        return $"| {name} | {Rate(chosen)} | {Rate(blocked)} | {Rate(winograd)} | {Rate(int8)} | {Rate(theirsAlone)} | {Rate(theirs)} | {chosen / theirsAlone:F2} | {Ratio(blocked)} | {Ratio(winograd)} |";
     }
 
     /// <summary>The threads of one side wait awake for some milliseconds, on the core that the other side needs.</summary>
@@ -175,14 +176,14 @@ internal static unsafe class ConvolutionComparison
                 if (IsPlanar) PlanarBlockedConv2D.PackWeights(shape, plain, _blocked);
                 else BlockedConv2D.PackWeights(shape, plain, _blocked);
             }
-            if (WinogradConv2D.Fits(shape))
+            if (BlockedWinogradConv2D.Fits(shape))
             {
-                _winograd = (float*)Allocate(WinogradConv2D.PackedWeightBytes(shape));
-                WinogradConv2D.PackWeights(shape, plain, _winograd);
+                _winograd = (float*)Allocate(BlockedWinogradConv2D.PackedWeightBytes(shape));
+                BlockedWinogradConv2D.PackWeights(shape, plain, _winograd);
             }
             _int8Weights = (byte*)Allocate(Int8Conv2D.PackedWeightBytes(shape));
             Int8Conv2D.PackWeights(shape, new Int8Weights { Data = plainInt8, IsSigned = true }, _int8Weights);
-            _scratch = Allocate(new[] { Int8Conv2D.ScratchBytes(shape), Conv2D.ScratchBytes(shape), IsPlanar ? PlanarBlockedConv2D.ScratchBytes(shape) : 0, WinogradConv2D.Fits(shape) ? WinogradConv2D.ScratchBytes(shape) : 0 }.Max());
+            _scratch = Allocate(new[] { Int8Conv2D.ScratchBytes(shape), Conv2D.ScratchBytes(shape), IsPlanar ? PlanarBlockedConv2D.ScratchBytes(shape) : 0 }.Max());
         }
 
         public void Chosen() => Conv2D.Run(_shape, _x, _weights, new Epilogue { RowBias = _bias }, _y, _scratch);
@@ -198,7 +199,7 @@ internal static unsafe class ConvolutionComparison
             else BlockedConv2D.Run(_shape, _x, _blocked, epilogue, _y, _scratch);
         }
 
-        public void Winograd() => WinogradConv2D.Run(_shape, _x, _winograd, new Epilogue { RowBias = _bias }, _y, _scratch);
+        public void Winograd() => BlockedWinogradConv2D.Run(_shape, _x, _winograd, new BlockedEpilogue { Bias = _bias }, _y, _scratch);
 
         public void Int8() => Int8Conv2D.Run(_shape, _codes, new Int8Input(3, false), _int8Weights, new Requantization { Output = Int8Output.UInt8, Scales = _scales, IsPerChannel = true }, _int8Y, _scratch);
 
