@@ -42,7 +42,8 @@ public sealed class SymbolicShape : IEquatable<SymbolicShape>, IReadOnlyList<Dim
     }
 
     /// <summary>A shape of which only the rank is known.</summary>
-    public static SymbolicShape OfRank(int rank) => new(new Dim[rank]);
+    /// <exception cref="NotSupportedException">The rank is larger than any tensor of a model has.</exception>
+    public static SymbolicShape OfRank(int rank) => rank is >= 0 and <= MaxRank ? new(new Dim[rank]) : throw new NotSupportedException($"a tensor has 0 to {MaxRank} dimensions, not {rank}");
 
     /// <summary>The shape as numbers.</summary>
     /// <exception cref="InvalidOperationException">A length is not a number.</exception>

@@ -22,12 +22,12 @@ internal sealed unsafe partial class GuardedMemory : IDisposable
         foreach ((nint address, nuint bytes) in _maps) _ = Unmap(address, bytes);
     }
 
-    private TensorOwner Allocate(long byteCount)
+    private Owner Allocate(long byteCount)
     {
         long aligned = (byteCount + 63) / 64 * 64, body = (aligned + PageBytes - 1) / PageBytes * PageBytes;
         var whole = (nuint)(body + 2 * PageBytes);
         nint start = Map(0, whole, 0, PrivateAnonymous, -1, 0);
-        if (start == -1 || (body > 0 && Protect(start + PageBytes, (nuint)body, ReadWrite) != 0)) throw new OutOfMemoryException($"no memory for {byteCount} bytes between guards");
+        if (start == -1 || (body > 0 && Protect(start + PageBytes, (nuint)body, ReadWrite) != 0)) throw new InsufficientMemoryException($"no memory for {byteCount} bytes between guards");
         lock (_lock) _maps.Add((start, whole));
         return new Owner((byte*)start + PageBytes + body - aligned, byteCount);
     }

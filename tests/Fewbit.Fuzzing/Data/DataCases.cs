@@ -1,6 +1,5 @@
 using System.Text;
 using Fewbit.Data;
-using Fewbit.Data.Images;
 
 namespace Fewbit.Fuzzing.Data;
 

@@ -68,7 +68,7 @@ internal sealed record RotaryEmbedding(long Heads, long RotaryLength, bool IsInt
                 (int n, int rest) = Math.DivRem(row, heads * length);
                 int l = isSplit ? rest % length : rest / heads, place = n * length + l;
                 long angle = positions.IsEmpty ? place : positions.Length == 1 ? positions[0] + l : positions[place];
-                context.Node.Expect(angle >= 0 && (angle + 1) * pairs <= cosines.Length, $"position {angle} lies outside the {cosines.Length / Math.Max(1, pairs)} angles");
+                context.Node.Expect(angle >= 0 && angle < cosines.Length / pairs, $"position {angle} lies outside the {cosines.Length / pairs} angles");
                 Turn(from.Slice(row * size, size), to.Slice(row * size, size), cosines.Slice((int)angle * pairs, pairs), sines.Slice((int)angle * pairs, pairs));
             }
         }

@@ -108,6 +108,7 @@ internal sealed record GroupQueryAttention(int HeadCount, int KeyHeadCount, floa
             int start = starts[head / heads];
             Span<float> target = cache.Span<float>().Slice(head * (int)length * size, (int)length * size);
             context.Node.Expect(start == 0 || (past is not null && past.Shape[2] >= start), $"seqlens_k speaks of {start} earlier keys, but the cache has shape {past?.Shape}");
+            context.Node.Expect((long)start + count <= length, $"seqlens_k puts {count} new keys behind {start} earlier ones, more than the total of {length}");
             if (start > 0) past!.Span<float>().Slice(head * (int)past.Shape[2] * size, start * size).CopyTo(target);
             items.Span<float>().Slice(head * count * size, count * size).CopyTo(target[(start * size)..]);
         }
