@@ -66,11 +66,11 @@ internal static class PreprocessingJson
         }
         catch (JsonException problem)
         {
-            throw new InvalidDataException($"{source}: is not valid JSON: {problem.Message}", problem);
+            throw new InvalidDataException($"{source}: is not valid JSON: {Printable.Of(problem.Message, 300)}", problem);
         }
         catch (ArgumentException problem)
         {
-            throw new InvalidDataException($"{source}: repeats a JSON key: {problem.Message}", problem);
+            throw new InvalidDataException($"{source}: repeats a JSON key: {Printable.Of(problem.Message, 300)}", problem);
         }
     }
 

@@ -8,6 +8,8 @@ internal static class Heads
     /// <summary>Columns [first, first + heads * size) of x [N, L, width] as [N, heads, L, size], with a bias of the same columns added.</summary>
     public static Tensor Split(Tensor x, int first, int heads, int size, ReadOnlySpan<float> bias = default)
     {
+        bool fits = x.Rank == 3 && first >= 0 && size >= 0 && (long)heads * size <= x.Shape[2] - first && (bias.IsEmpty || bias.Length >= heads * size);
+        if (!fits) throw new TensorFormException($"{x} has no {heads} heads of {size} elements from column {first} on");
         (int batch, int length, int width) = ((int)x.Shape[0], (int)x.Shape[1], (int)x.Shape[2]);
         Tensor split = Tensor.AllocateUninitialized(ElementType.Float32, [batch, heads, length, size]);
         Span<float> from = x.Span<float>(), to = split.Span<float>();

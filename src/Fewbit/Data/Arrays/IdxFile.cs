@@ -23,7 +23,7 @@ internal static class IdxFile
         {
             throw new InvalidDataException($"{path}: is truncated: the file of {file.Length} bytes ends inside the IDX array");
         }
-        catch (InvalidDataException problem) when (!problem.Message.StartsWith(path, StringComparison.Ordinal))
+        catch (Exception problem) when (problem is IOException || (problem is InvalidDataException && !problem.Message.StartsWith(path, StringComparison.Ordinal)))
         {
             throw new InvalidDataException($"{path}: is damaged: the gzip data are invalid", problem);
         }

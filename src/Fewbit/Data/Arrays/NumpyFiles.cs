@@ -57,7 +57,7 @@ internal static class NumpyFiles
             return stream.Checksum == entry.Crc32 ? array
                 : throw new InvalidDataException($"{name}: is damaged: the archive's checksum is {entry.Crc32:X8}, its bytes give {stream.Checksum:X8}");
         }
-        catch (InvalidDataException problem) when (!problem.Message.StartsWith(name, StringComparison.Ordinal))
+        catch (Exception problem) when (problem is IOException || (problem is InvalidDataException && !problem.Message.StartsWith(name, StringComparison.Ordinal)))
         {
             throw new InvalidDataException($"{name}: is damaged: {problem.Message}", problem);
         }

@@ -82,7 +82,7 @@ internal static class PngDecoder
         {
             throw new InvalidDataException($"{name}: is truncated: the compressed PNG data end before the picture is complete");
         }
-        catch (InvalidDataException problem) when (!problem.Message.StartsWith(name, StringComparison.Ordinal))
+        catch (Exception problem) when (problem is IOException || (problem is InvalidDataException && !problem.Message.StartsWith(name, StringComparison.Ordinal)))
         {
             throw new InvalidDataException($"{name}: is damaged: the compressed PNG data are invalid", problem);
         }
