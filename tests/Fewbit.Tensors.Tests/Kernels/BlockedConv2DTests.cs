@@ -13,6 +13,9 @@ public sealed unsafe class BlockedConv2DTests
         ["pointwise, blocks of 4, 3 and 3"] = Conv2DShape.Square(1, 40, 7, 150, 1),
         ["pointwise, sums in ranges"] = Conv2DShape.Square(1, 1200, 5, 70, 1),
         ["3x3, sums in ranges"] = Conv2DShape.Square(2, 130, 6, 64, 3, pad: 1),
+        ["pointwise, one pixel"] = Conv2DShape.Square(3, 64, 1, 33, 1),
+        ["pointwise, 5 channels"] = Conv2DShape.Square(2, 5, 9, 23, 1),
+        ["pointwise, padded"] = Conv2DShape.Square(1, 5, 6, 17, 1, pad: 2),
         ["3x3 stride 3"] = Conv2DShape.Square(1, 20, 17, 36, 3, stride: 3, pad: 2),
         ["groups of 16"] = Conv2DShape.Square(1, 48, 9, 48, 3, pad: 1, groups: 3),
         ["groups of 24"] = Conv2DShape.Square(2, 96, 9, 96, 3, stride: 2, pad: 1, groups: 4),
@@ -27,6 +30,8 @@ public sealed unsafe class BlockedConv2DTests
         ["depthwise 3x3, wide"] = Conv2DShape.Square(1, 18, 57, 18, 3, pad: 1, groups: 18),
         ["depthwise 3x3, no padding"] = Conv2DShape.Square(1, 18, 12, 18, 3, groups: 18),
         ["depthwise 7x7"] = Conv2DShape.Square(1, 24, 20, 24, 7, pad: 3, groups: 24),
+        ["depthwise, 13 columns"] = new(1, 16, 3, 40, 16, 1, 13) { Groups = 16, PadLeft = 6, PadRight = 6 },
+        ["depthwise 3x3 stride 5, dilated"] = Conv2DShape.Square(1, 16, 60, 16, 3, stride: 5, pad: 4, groups: 16) with { DilationHeight = 3, DilationWidth = 4 },
         ["depthwise 5x5 stride 2"] = Conv2DShape.Square(1, 24, 29, 24, 5, stride: 2, pad: 2, groups: 24),
     };
 
@@ -121,13 +126,11 @@ public sealed unsafe class BlockedConv2DTests
         public void Check(string what, Action<BlockedEpilogue, nint> run)
         {
             float usual = MathF.Sqrt(_shape.Inner) / 3; // standard deviation of the sums: the clip cuts some of them and leaves their scale
-            foreach (Activation activation in new[] { Activation.None, Activation.Relu, Activation.Clip(-usual, 2 * usual), Activation.LeakyRelu(0.1f) })
+            foreach ((Activation activation, bool hasBias, bool hasResidual) in new[]
             {
-                foreach (bool hasBias in new[] { false, true })
-                {
-                    foreach (bool hasResidual in new[] { false, true }) Check($"{what}, {activation}, bias {hasBias}, residual {hasResidual}", activation, hasBias, hasResidual, run);
-                }
-            }
+                (Activation.None, false, false), (Activation.Relu, true, true), (Activation.Clip(-usual, 2 * usual), true, false), (Activation.LeakyRelu(0.1f), false, true),
+            })
+                Check($"{what}, {activation}, bias {hasBias}, residual {hasResidual}", activation, hasBias, hasResidual, run);
         }
 
         public void Dispose()
