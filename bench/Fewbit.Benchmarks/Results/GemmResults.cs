@@ -8,7 +8,10 @@ using Fewbit.Tensors.Threading;
 namespace Fewbit.Benchmarks.Results;
 
 /// <summary>Float matrix products beside OpenBLAS, turn about in one process: <c>gemm-results [square|shapes] [threads]</c> prints the tables.</summary>
-/// <remarks>A ratio is the median over rounds of our time divided by OpenBLAS's; lower is better.</remarks>
+/// <remarks>
+/// A time ratio is the median over rounds of our time divided by OpenBLAS's; lower is better. Beside it stands the ratio of the shortest times:
+/// where other programs share the cores, they lengthen both sides at random, and two threads that wait for each other most.
+/// </remarks>
 internal static unsafe class GemmResults
 {
     private const int Rounds = 11;
@@ -47,8 +50,8 @@ internal static unsafe class GemmResults
         int[] threadCounts = arguments.Length > 1 ? [int.Parse(arguments[1], CultureInfo.InvariantCulture)] : [1, 2];
         Console.WriteLine($"{Machine.Processor}; kernels: {KernelPaths.Active}; {openBlas.Description}");
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"A copy of 256 MB moves {CopyBandwidth():F1} GB/s on one thread (read and written bytes)."));
-        Console.WriteLine("GFLOP/s; packed: B packed beforehand.");
-        Console.WriteLine("| product (M x N x K) | threads | OpenBLAS | Fewbit | Fewbit packed | time ratio | packed |");
+        Console.WriteLine("GFLOP/s at the shortest time; packed: B packed beforehand. Ratios: the median over rounds of our time to OpenBLAS's, in brackets that of the shortest times.");
+        Console.WriteLine("| product (M x N x K) | threads | OpenBLAS | Fewbit | Fewbit packed | time ratio (of shortest) | packed |");
         Console.WriteLine("|---|---|---|---|---|---|---|");
         foreach (Case product in which == "shapes" ? Shapes : Squares)
         {
@@ -75,8 +78,8 @@ internal static unsafe class GemmResults
                 if (round >= 0) times[i][round] = Stopwatch.GetElapsedTime(start).TotalSeconds / repeats;
             }
         }
-        string Speed(int i) => i < times.Length ? string.Create(CultureInfo.InvariantCulture, $"{2e-9 * product.Work / Median(times[i]):F1}") : "–";
-        string Ratio(int i) => i < times.Length ? string.Create(CultureInfo.InvariantCulture, $"{Median([.. times[i].Zip(times[0], (ours, theirs) => ours / theirs)]):F3}") : "–";
+        string Speed(int i) => i < times.Length ? string.Create(CultureInfo.InvariantCulture, $"{2e-9 * product.Work / times[i].Min():F1}") : "–";
+        string Ratio(int i) => i < times.Length ? string.Create(CultureInfo.InvariantCulture, $"{Median([.. times[i].Zip(times[0], (ours, theirs) => ours / theirs)]):F2} ({times[i].Min() / times[0].Min():F2})") : "–";
         return $"| {product.Name} | {threads} | {Speed(0)} | {Speed(1)} | {Speed(2)} | {Ratio(1)} | {Ratio(2)} |";
     }
 

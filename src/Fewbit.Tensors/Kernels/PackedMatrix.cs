@@ -9,8 +9,8 @@ namespace Fewbit.Tensors.Kernels;
 /// </remarks>
 internal readonly unsafe struct PackedMatrix
 {
-    /// <summary>Longest block of the inner dimension: a panel of the right operand stays near the second half of the first-level cache.</summary>
-    public const int MaxBlock = 384;
+    /// <summary>Longest block of the inner dimension: a panel of the right operand (64 KB) streams from the second-level cache, and sums are written out seldom.</summary>
+    public const int MaxBlock = 512;
 
     public enum Side
     {

@@ -6,7 +6,7 @@ namespace Fewbit.Tensors.Kernels;
 /// <summary>Multiplies packed panels for a range of blocks of the inner dimension; a chunk is a rectangle of C. An operand that was packed for the range alone holds its first block as block 0.</summary>
 internal readonly unsafe struct TileJob : IJob
 {
-    private const int MaxRowPanels = 12; // 216 KB of the left operand a block: they stay in the second-level cache while panels of the right one pass
+    private const int MaxRowPanels = 12; // 288 KB of the left operand a block: they stay in the second-level cache while panels of the right one pass
     private const long MinChunkWork = 1 << 19; // multiply-adds: about ten microseconds
     private const int MaxChunks = 64; // the last chunk that a thread waits for is at most so small a part
 
