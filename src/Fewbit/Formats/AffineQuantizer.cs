@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Fewbit.Tensors;
+using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Formats;
 
@@ -52,6 +53,25 @@ public static class AffineQuantizer
             (Vector.ConvertToSingle(codes - new Vector<int>(zeroPoint)) * scale).StoreUnsafe(ref target, (nuint)i);
         }
         for (; i < values.Length; i++) result[i] = FakeQuantize(values[i], scale, zeroPoint, format);
+    }
+
+    /// <summary>The numbers that the codes of a float32 tensor stand for. NaN stays NaN, so that it is not hidden.</summary>
+    /// <exception cref="ArgumentException">The parameters do not fit the tensor's shape.</exception>
+    public static unsafe Tensor FakeQuantize(Tensor values, QuantizationParameters parameters)
+    {
+        int axis = parameters.Granularity.Axis ?? -1;
+        if (axis >= values.Rank || (axis >= 0 && values.Shape[axis] != parameters.Scales.Length))
+            throw new ArgumentException($"{parameters.Scales.Length} scales along axis {axis} do not fit shape {values.Shape}", nameof(parameters));
+        Tensor result = Tensor.AllocateUninitialized(ElementType.Float32, values.Shape);
+        var grids = new FakeQuantizer.Grid[parameters.Scales.Length];
+        for (int channel = 0; channel < grids.Length; channel++)
+        {
+            (float scale, int zeroPoint) = (parameters.Scales[channel], parameters.ZeroPoints[channel]);
+            grids[channel] = new(scale, parameters.Format.Min - zeroPoint, parameters.Format.Max - zeroPoint);
+        }
+        FakeQuantizer.Run((float*)values.Address, (float*)result.Address, values.Shape.CountOf(0, axis + 1), values.Shape.CountOf(axis + 1, values.Rank), grids);
+        GC.KeepAlive(values);
+        return result;
     }
 
     /// <summary>The codes of a float32 tensor, in the format's storage type and the tensor's shape.</summary>

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using Fewbit.Tensors;
+using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Graphs.Operators;
 
@@ -29,20 +30,17 @@ internal static class FakeQuantization
         return new(context.Input(1).Item<T>(), T.CreateChecked(min) - zeroPoint, T.CreateChecked(max) - zeroPoint);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static unsafe void Forward(Tensor x, CodeGrid<float> grid, Tensor y)
+    {
+        FakeQuantizer.Run((float*)x.Address, (float*)y.Address, 1, x.ElementCount, [new(grid.Scale, grid.Low, grid.High)]);
+        GC.KeepAlive(x);
+        GC.KeepAlive(y);
+    }
+
+    /// <summary>The reference, and the path of gradient checks.</summary>
     public static void Forward<T>(ReadOnlySpan<T> x, CodeGrid<T> grid, Span<T> y) where T : unmanaged, IFloatingPointIeee754<T>
     {
-        int i = 0;
-        if (typeof(T) == typeof(float) || typeof(T) == typeof(double))
-        {
-            (Vector<T> scale, Vector<T> low, Vector<T> high) = (new(grid.Scale), new(grid.Low), new(grid.High));
-            for (; i <= x.Length - Vector<T>.Count; i += Vector<T>.Count)
-            {
-                Vector<T> code = RoundHalfEven(new Vector<T>(x[i..]) / scale);
-                (Vector.Min(Vector.Max(code, low), high) * scale).CopyTo(y[i..]);
-            }
-        }
-        for (; i < x.Length; i++) y[i] = T.Clamp(T.Round(x[i] / grid.Scale, MidpointRounding.ToEven), grid.Low, grid.High) * grid.Scale;
+        for (int i = 0; i < x.Length; i++) y[i] = T.Clamp(T.Round(x[i] / grid.Scale, MidpointRounding.ToEven), grid.Low, grid.High) * grid.Scale;
     }
 
     /// <returns>The gradient of the scale, summed in the order of memory, lane by lane.</returns>

@@ -26,7 +26,7 @@ internal sealed record FakeQuantize(float Min, float Max) : IDifferentiable, IIn
         switch (context.Input(0).Type)
         {
             case ElementType.Float32:
-                FakeQuantization.Forward(context.Input(0).Span<float>(), FakeQuantization.Grid<float>(context, Min, Max), context.Output(0).Span<float>());
+                FakeQuantization.Forward(context.Input(0), FakeQuantization.Grid<float>(context, Min, Max), context.Output(0));
                 break;
             case ElementType.Float64:
                 FakeQuantization.Forward(context.Input(0).Span<double>(), FakeQuantization.Grid<double>(context, Min, Max), context.Output(0).Span<double>());
