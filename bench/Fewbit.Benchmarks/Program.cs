@@ -10,6 +10,7 @@ var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
     ["int8-results"] = Int8Results.Run,
     ["gemm-results"] = () => GemmResults.Run(args[1..]),
     ["speed-results"] = () => SpeedResults.Run(args[1..]),
+    ["start-child"] = () => StartSection.RunChild(args[1..]),
     ["memory-child"] = () => MemorySection.RunChild(args[1], args[2], args[3], int.Parse(args[4])),
     ["reconstruction-step"] = ReconstructionStep.Run,
 };

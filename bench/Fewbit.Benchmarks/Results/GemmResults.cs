@@ -43,19 +43,30 @@ internal static unsafe class GemmResults
         public double Work => (double)M * N * K * Count;
     }
 
-    public static void Run(string[] arguments)
+    /// <summary>The table of square products.</summary>
+    public static string Measure()
+    {
+        using var text = new StringWriter();
+        Write([], text);
+        return text.ToString();
+    }
+
+    public static void Run(string[] arguments) => Write(arguments, Console.Out);
+
+    private static void Write(string[] arguments, TextWriter output)
     {
         OpenBlas openBlas = OpenBlas.Open();
         string which = arguments.Length > 0 ? arguments[0] : "square";
         int[] threadCounts = arguments.Length > 1 ? [int.Parse(arguments[1], CultureInfo.InvariantCulture)] : [1, 2];
-        Console.WriteLine($"{Machine.Processor}; kernels: {KernelPaths.Active}; {openBlas.Description}");
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"A copy of 256 MB moves {CopyBandwidth():F1} GB/s on one thread (read and written bytes)."));
-        Console.WriteLine("GFLOP/s at the shortest time; packed: B packed beforehand. Ratios: the median over rounds of our time to OpenBLAS's, in brackets that of the shortest times.");
-        Console.WriteLine("| product (M x N x K) | threads | OpenBLAS | Fewbit | Fewbit packed | time ratio (of shortest) | packed |");
-        Console.WriteLine("|---|---|---|---|---|---|---|");
+        output.WriteLine($"{Machine.Processor}; kernels: {KernelPaths.Active}; {openBlas.Description}");
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"A copy of 256 MB moves {CopyBandwidth():F1} GB/s on one thread (read and written bytes)."));
+        output.WriteLine("GFLOP/s at the shortest time; packed: B packed beforehand. Ratios: the median over rounds of our time to OpenBLAS's, in brackets that of the shortest times.");
+        output.WriteLine();
+        output.WriteLine("| product (M x N x K) | threads | OpenBLAS | Fewbit | Fewbit packed | time ratio (of shortest) | packed |");
+        output.WriteLine("|---|---|---|---|---|---|---|");
         foreach (Case product in which == "shapes" ? Shapes : Squares)
         {
-            foreach (int threads in threadCounts) Console.WriteLine(Row(openBlas, product, threads));
+            foreach (int threads in threadCounts) output.WriteLine(Row(openBlas, product, threads));
         }
     }
 

@@ -39,7 +39,7 @@ internal sealed class SpeedPage
         page.AppendLine("# Speed").AppendLine();
         page.AppendLine("""
             Made by `dotnet run -c Release --project bench/Fewbit.Benchmarks -- speed-results`, which measures the processor that it runs on and keeps the chapters of others; a section alone by its name behind
-            (`speed-results forward kernel-paths memory calibration fake-quantization start int8`). `FEWBIT_ORT` names ONNX Runtime, `FEWBIT_DATA` the folder of real models.
+            (`speed-results forward kernel-paths memory calibration fake-quantization start int8 gemm`). `FEWBIT_ORT` names ONNX Runtime, `FEWBIT_DATA` the folder of real models.
             Ratios are medians over rounds in which both sides take turns in one process; lower is better. ONNX Runtime has a session of its own each round, since the threads of an idle one spin.
             The networks are those of `fewbit new` (seed 1), exported once, so that both sides run the same file; those under "real models" are pretrained files.
             """).AppendLine();

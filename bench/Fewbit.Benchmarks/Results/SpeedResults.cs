@@ -11,6 +11,10 @@ internal static class SpeedResults
         ("kernel-paths", "Other instruction sets", KernelPathSection.Measure),
         ("memory", "Memory", MemorySection.Measure),
         ("calibration", "Calibration", CalibrationSection.Measure),
+        ("fake-quantization", "Fake quantization", FakeQuantizationSection.Measure),
+        ("start", "Start to first result", StartSection.Measure),
+        ("int8", "Exact int8 forward pass", Int8Section.Measure),
+        ("gemm", "Matrix products beside OpenBLAS", GemmResults.Measure),
     ];
 
     public static void Run(string[] names)
