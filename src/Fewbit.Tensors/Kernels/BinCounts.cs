@@ -14,7 +14,7 @@ namespace Fewbit.Tensors.Kernels;
 internal static unsafe class BinCounts
 {
     public const int Bins = 8192;
-    private const int MaxChunks = 4, MinChunk = 1 << 16, Block = 256, Tables = 2;
+    private const int MaxChunks = 4, Block = 256, Tables = 2;
 
     // One pair of tables a chunk, all zero between calls.
     [ThreadStatic] private static uint[]? t_tables;
@@ -31,7 +31,9 @@ internal static unsafe class BinCounts
     {
         (min, max) = (float.PositiveInfinity, float.NegativeInfinity);
         uint[] tables = t_tables ??= GC.AllocateArray<uint>(MaxChunks * Tables * Bins, pinned: true);
-        int chunkLength = Math.Max(MinChunk, ((values.Length + MaxChunks - 1) / MaxChunks + 15) & ~15), chunks = (values.Length + chunkLength - 1) / chunkLength;
+        // Each chunk costs as much as counting some thousand values, since its tables are added up.
+        int wanted = values.Length >= 1 << 18 ? MaxChunks : values.Length >= 1 << 14 ? 2 : 1;
+        int chunkLength = ((values.Length + wanted - 1) / wanted + 15) & ~15, chunks = (values.Length + chunkLength - 1) / chunkLength;
         Result* results = stackalloc Result[MaxChunks];
         fixed (float* start = values)
         fixed (uint* table = tables)

@@ -28,12 +28,13 @@ internal sealed class PercentileEstimator(double percent) : HistogramEstimator
 /// <summary>Searches the range of least mean squared quantization error.</summary>
 /// <remarks>
 /// A grid search, as in Nagel et al., "A White Paper on Neural Network Quantization", 2021, arXiv:2106.08295, section 3.1.
-/// The grid is geometric, so that a far outlier cannot hide the optimum; with two free ends it is searched coarsely, then refined.
+/// The grid is geometric, so that a far outlier cannot hide the optimum; with two free ends it is searched coarsely, then refined one end after the other.
 /// </remarks>
 internal sealed class MeanSquaredErrorEstimator : HistogramEstimator
 {
+    private const int Refinements = 3;
     private static readonly float[] s_fine = [.. Enumerable.Range(0, 101).Select(step => MathF.Pow(0.96f, step))];
-    private static readonly float[] s_coarse = [.. Enumerable.Range(0, 15).Select(step => MathF.Pow(0.8f, step))];
+    private static readonly float[] s_coarse = [.. Enumerable.Range(0, 19).Select(step => MathF.Pow(0.8f, step))];
     private static readonly float[] s_near = [.. Enumerable.Range(-5, 11).Select(step => MathF.Pow(0.96f, step))];
 
     public override ValueRange Estimate(IntegerFormat format, QuantizationScheme scheme)
@@ -41,13 +42,21 @@ internal sealed class MeanSquaredErrorEstimator : HistogramEstimator
         if (!HasValues) return Observed;
         var search = new Search(Histogram, format, scheme, Observed);
         bool hasTwoEnds = scheme == QuantizationScheme.Affine && Observed.Min < 0 && Observed.Max > 0;
-        foreach (float low in hasTwoEnds ? s_coarse : [])
+        if (!hasTwoEnds)
         {
-            foreach (float high in s_fine) search.Try(new(Observed.Min * low, Observed.Max * high));
+            foreach (float factor in s_fine) search.Try(new(Observed.Min * factor, Observed.Max * factor));
+            return search.Best;
         }
-        foreach (float factor in hasTwoEnds ? s_near : s_fine)
+        foreach (float low in s_coarse)
         {
-            search.Try(hasTwoEnds ? search.Best with { Min = MathF.Max(Observed.Min, search.Best.Min * factor) } : new(Observed.Min * factor, Observed.Max * factor));
+            foreach (float high in s_coarse) search.Try(new(Observed.Min * low, Observed.Max * high));
+        }
+        for (int round = 0; round < Refinements; round++)
+        {
+            ValueRange start = search.Best;
+            foreach (float factor in s_near) search.Try(start with { Max = MathF.Min(Observed.Max, start.Max * factor) });
+            start = search.Best;
+            foreach (float factor in s_near) search.Try(start with { Min = MathF.Max(Observed.Min, start.Min * factor) });
         }
         return search.Best;
     }
