@@ -38,6 +38,9 @@ internal sealed record WindowAttributes(long[]? Strides, long[]? Dilations, long
     /// <summary>Most spatial dimensions that kernels are written for.</summary>
     public const int MaxSpatialRank = 3;
 
+    // Kernels lay out padding and taps, so a window far beyond the image would take memory and time for nothing.
+    private const int LongestWindow = 1 << 16;
+
     public static WindowAttributes Parse(Node node)
     {
         string autoPad = node.String("auto_pad", "NOTSET");
@@ -83,6 +86,7 @@ internal sealed record WindowAttributes(long[]? Strides, long[]? Dilations, long
     {
         node.Expect(kernel is >= 1 and <= int.MaxValue, $"kernel has length {kernel} in spatial dimension {axis}, expected 1 or more");
         int stride = Stride(axis), dilation = Dilation(axis), length = checked((int)input), reach = checked(dilation * ((int)kernel - 1) + 1);
+        node.Expect(reach <= Math.Max(length, LongestWindow), $"kernel reaches over {reach} in spatial dimension {axis}, expected at most the image's {length} or {LongestWindow}");
         if (AutoPad is AutoPad.SameUpper or AutoPad.SameLower)
         {
             int same = (length + stride - 1) / stride, total = Math.Max(0, (same - 1) * stride + reach - length), small = total / 2;

@@ -15,7 +15,7 @@ internal sealed record QuantizedGroup(Node Target, Node? Activation, IReadOnlyLi
             activation = next;
         }
         Node[] dequantizers = [.. target.Inputs.Select(input => input?.Producer).Where(node => node?.IsDequantizer() == true).Cast<Node>()];
-        return new(target, activation, dequantizers, [.. (activation ?? target).Outputs.SelectMany(output => output.Readers()).Where(node => node.IsQuantizer())]);
+        return new(target, activation, dequantizers, [.. (activation ?? target).Outputs.SelectMany(output => output.Uses).Where(use => use.Index == 0 && use.Node.IsQuantizer()).Select(use => use.Node)]);
     }
 
     /// <summary>Places where nodes read an output of the node.</summary>
