@@ -52,10 +52,12 @@ internal static class BlockedRegions
         return geometry.IsMatrixProduct ? null : geometry.ToPlanar();
     }
 
+    /// <summary>The shape with usual lengths where they are not known. It weighs gains, so lengths beyond any image may be cut: a product of four then fits 63 bits.</summary>
     private static Shape Filled(SymbolicShape shape)
     {
+        const long longest = 1 << 15;
         var dims = new long[shape.Rank];
-        for (int axis = 0; axis < dims.Length; axis++) dims[axis] = shape[axis].IsKnown ? shape[axis].Length : UsualLength;
+        for (int axis = 0; axis < dims.Length; axis++) dims[axis] = shape[axis].IsKnown ? Math.Min(shape[axis].Length, longest) : UsualLength;
         return new(dims);
     }
 

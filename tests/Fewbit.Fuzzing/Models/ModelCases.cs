@@ -64,12 +64,12 @@ internal sealed partial class ModelCases : ICases
         string stage = "prepared";
         try
         {
-            if (random.Next(4) == 0) OnnxFile.ToBytes(graph);
+            if (random.Next(4) == 0) Named(() => OnnxFile.ToBytes(graph));
             using ModelRunner runner = ModelRunner.Load(_path, new() { Limits = limits, Reading = FuzzLimits.Reading, FusesQuantized = random.Next(4) > 0 });
             if (inputs is null) return Outcome.Accepted("accepted, no inputs of that type or size");
             stage = "run";
             runner.Run(inputs);
-            if (random.Next(3) == 0) Interpret(graph, inputs, limits);
+            if (random.Next(3) == 0) Named(() => new Interpreter(limits).Run(graph, inputs));
             return Outcome.Accepted("accepted and ran");
         }
         catch (Exception e)
@@ -79,16 +79,16 @@ internal sealed partial class ModelCases : ICases
 #pragma warning restore CA1031
     }
 
-    /// <summary>The interpreter is given a graph, not a file: its messages name the node alone.</summary>
-    private void Interpret(Graph graph, Dictionary<string, Tensor> inputs, ExecutionLimits limits)
+    /// <summary>What is given a graph, not a file, names the node alone in its messages.</summary>
+    private void Named<T>(Func<T> action)
     {
         try
         {
-            new Interpreter(limits).Run(graph, inputs);
+            action();
         }
         catch (InvalidDataException e)
         {
-            throw new InvalidDataException($"{_path}: {e.Message}", e);
+            throw OnnxFile.Prefixed(_path, e);
         }
     }
 

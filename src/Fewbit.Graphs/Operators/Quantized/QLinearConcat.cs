@@ -22,6 +22,7 @@ internal sealed unsafe record QLinearConcat(long Axis) : IOperator
             }
             node.Expect(part.Rank == shape.Rank, $"parts have ranks {shape.Rank} and {part.Rank}, expected one rank");
             int axis = node.Axis(Axis, part.Rank);
+            for (int d = 0; d < part.Rank; d++) node.Expect(d == axis || shape[d].MayEqual(part[d]), $"joins parts of shape {shape} and {part} along axis {axis}: dimension {d} differs");
             shape = shape.With(axis, shape[axis] + part[axis]);
         }
         context.SetOutput(0, context.InputType(2), shape);

@@ -9,6 +9,7 @@ internal sealed record QLinearWhere : IOperator
     public void Infer(InferenceContext context)
     {
         context.Node.ExpectInputs(9, 9);
+        context.ExpectType(0, type => type == ElementType.Bool, "a bool condition");
         SymbolicShape? shape = null;
         if (context.InputShape(0) is { } condition && context.InputShape(1) is { } x && context.InputShape(4) is { } y)
         {
