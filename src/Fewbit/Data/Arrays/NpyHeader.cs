@@ -52,9 +52,9 @@ internal sealed partial record NpyHeader(ElementType Type, bool IsBigEndian, boo
             _ = element.ByteCount(lengths.ElementCount);
             return new(element, descr[0] == '>', order.Groups[1].Value == "True", lengths, byteCount);
         }
-        catch (OverflowException)
+        catch (Exception problem) when (problem is OverflowException or FormatException)
         {
-            throw new InvalidDataException($"{name}: has the shape ({shape.Groups[1].Value}), whose elements no memory can hold");
+            throw new InvalidDataException($"{name}: has the shape ({Printable.Of(shape.Groups[1].Value)}), whose elements no memory can hold, or which is no list of lengths", problem);
         }
     }
 
