@@ -5,17 +5,21 @@ namespace Fewbit.Calibration;
 
 /// <summary>Counts of values in bins of equal width. The width is a power of two that doubles when a value falls outside.</summary>
 /// <remarks>
-/// Bins start at multiples of their width, so neighbours merge without error: the result depends on the values alone, not on their order or batches.
+/// Bins start at multiples of their width, so neighbours merge without error: the first 2^20 values count the same in any order and batches.
+/// After them, what lies in the inner half of the range is sampled: there an eighth of the values tells the density, while the tails, which decide where to clip, stay exact.
 /// The bins in use are more than a quarter of all, unless all values are equal.
 /// </remarks>
 internal sealed class GrowingHistogram
 {
     private const int BinCount = BinCounts.Bins;
-    private const long FarthestBin = 1 << 29;
+    private const long FarthestBin = 1 << 29, CountedInFull = 1 << 20;
     private readonly long[] _counts = new long[BinCount];
     private double _width;
     private long _firstBin; // bin i holds values in [(_firstBin + i) * _width, (_firstBin + i + 1) * _width)
 
+    private double _min = double.PositiveInfinity, _max = double.NegativeInfinity;
+
+    /// <summary>Sum of the counts.</summary>
     public long Total { get; private set; }
 
     /// <summary>Width of a bin; 0 while there are no values.</summary>
@@ -30,10 +34,23 @@ internal sealed class GrowingHistogram
         range = default;
         // The kernel multiplies in float: by a normal power of two that is exact.
         if (_width == 0 || !float.IsNormal((float)(1 / _width)) || Math.Abs(_firstBin) > FarthestBin) return false;
-        if (!BinCounts.TryAdd(values, (float)(1 / _width), (int)_firstBin, _counts, out float min, out float max)) return false;
+        if (!BinCounts.TryAdd(values, (float)(1 / _width), (int)_firstBin, Sampled(), _counts, out float min, out float max, out long counted)) return false;
         range = new(min, max);
-        Total += values.Length;
+        Note(range, counted);
         return true;
+    }
+
+    private (int First, int Count) Sampled()
+    {
+        if (Total < CountedInFull) return default;
+        int first = (int)((long)Math.Floor(Math.Min(0, _min / 2) / _width) - _firstBin), last = (int)((long)Math.Floor(Math.Max(0, _max / 2) / _width) - _firstBin);
+        return (first, last - first + 1);
+    }
+
+    private void Note(ValueRange range, long counted)
+    {
+        (_min, _max) = (Math.Min(_min, range.Min), Math.Max(_max, range.Max));
+        Total += counted;
     }
 
     /// <param name="values">Finite values.</param>
@@ -45,7 +62,7 @@ internal sealed class GrowingHistogram
         // A product by a power of two is exact, so floor finds the same bin at any width.
         double inverse = 1 / _width;
         foreach (float value in values) _counts[(long)Math.Floor(value * inverse) - _firstBin]++;
-        Total += values.Length;
+        Note(range, values.Length);
     }
 
     /// <summary>Counts of the bins from the lowest to the highest that holds something, and the middle of the first.</summary>

@@ -37,7 +37,7 @@ public sealed class BinCountsTests
         Paths.Each(path =>
         {
             var counts = new long[BinCounts.Bins];
-            for (int round = 0; round < 2; round++) Assert.True(BinCounts.TryAdd(values, 256, -4096, counts, out float min, out float max) && min == values.Min() && max == values.Max());
+            for (int round = 0; round < 2; round++) Assert.True(BinCounts.TryAdd(values, 256, -4096, default, counts, out float min, out float max, out _) && min == values.Min() && max == values.Max());
             Assert.Equal(Array.ConvertAll(Reference(values, 256, -4096), once => 2 * once), counts);
         });
     }
@@ -58,12 +58,30 @@ public sealed class BinCountsTests
                 float[] values = Values(100_000, false);
                 values[place] = value;
                 var counts = new long[BinCounts.Bins];
-                Assert.False(BinCounts.TryAdd(values, 256, -4096, counts, out _, out _));
+                Assert.False(BinCounts.TryAdd(values, 256, -4096, default, counts, out _, out _, out _));
                 Assert.DoesNotContain(counts, count => count != 0);
                 values[place] = 1;
-                Assert.True(BinCounts.TryAdd(values, 256, -4096, counts, out _, out _));
+                Assert.True(BinCounts.TryAdd(values, 256, -4096, default, counts, out _, out _, out _));
                 Assert.Equal(Reference(values, 256, -4096), counts);
             }
+        });
+    }
+
+    [Fact]
+    public void TryAdd_SampledBins_KeepsTailsAndZerosExact()
+    {
+        float[] values = Values(1_000_003, true);
+        long[] expected = Reference(values, 256, -4096);
+        (int first, int count) = (4096, 256); // 0 to 1
+        Paths.Each(path =>
+        {
+            var counts = new long[BinCounts.Bins];
+            Assert.True(BinCounts.TryAdd(values, 256, -4096, (first, count), counts, out float min, out float max, out long counted));
+            Assert.Equal((values.Min(), values.Max(), counts.Sum()), (min, max, counted));
+            Assert.Equal(expected[(first + count)..], counts[(first + count)..]);
+            // Of 341,000 values between 0 and 1 an eighth counts eightfold.
+            Assert.InRange(counts[first..(first + count)].Sum(), expected[first..(first + count)].Sum() * 0.99, expected[first..(first + count)].Sum() * 1.01);
+            Assert.InRange(counts[first], expected[first] - 2000, expected[first] + 2000); // 500,000 zeros
         });
     }
 }

@@ -107,6 +107,29 @@ public sealed class RangeEstimatorTests
     [Theory]
     [InlineData(8)]
     [InlineData(4)]
+    [InlineData(2)]
+    public void Estimate_MillionsOfValues_IsWithinAHundredthOfTheExactSearch(int bits)
+    {
+        float[] values = Array.ConvertAll(Normal(2_500_000, 5), value => Math.Max(0, value));
+        var format = new IntegerFormat(bits, false);
+        var quantized = new float[values.Length];
+        double Error(ValueRange range)
+        {
+            (float scale, int zeroPoint) = QuantizationParameters.Fit(range, format, QuantizationScheme.Affine);
+            AffineQuantizer.FakeQuantize(values, quantized, scale, zeroPoint, format);
+            double sum = 0;
+            for (int i = 0; i < values.Length; i++) sum += ((double)quantized[i] - values[i]) * ((double)quantized[i] - values[i]);
+            return sum;
+        }
+
+        double best = Enumerable.Range(0, 90).Min(step => Error(new(0, values.Max() * MathF.Pow(0.98f, step))));
+        double found = Error(Estimate(Observe(RangeRule.MeanSquaredError, [.. values.Chunk(500_000)]), bits));
+        Assert.True(found <= best * 1.01, $"{found} against {best} of the exact search");
+    }
+
+    [Theory]
+    [InlineData(8)]
+    [InlineData(4)]
     [InlineData(16)]
     public void QuantizationError_Grid_EqualsTheSumOverBins(int bits)
     {
