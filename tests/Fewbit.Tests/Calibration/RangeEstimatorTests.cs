@@ -83,16 +83,8 @@ public sealed class RangeEstimatorTests
         float[] values = Normal(kind == "outliers" ? 19_997 : 20_000, 11);
         if (kind == "rectified") values = Array.ConvertAll(values, value => Math.Max(0, value));
         if (kind == "outliers") values = [.. values, 60, -25, 30];
-        var format = new IntegerFormat(bits, false);
         var quantized = new float[values.Length];
-        double Error(ValueRange range)
-        {
-            (float scale, int zeroPoint) = QuantizationParameters.Fit(range, format, QuantizationScheme.Affine);
-            AffineQuantizer.FakeQuantize(values, quantized, scale, zeroPoint, format);
-            double sum = 0;
-            for (int i = 0; i < values.Length; i++) sum += ((double)quantized[i] - values[i]) * ((double)quantized[i] - values[i]);
-            return sum;
-        }
+        double Error(ValueRange range) => SquaredError(values, quantized, range, new(bits, false));
 
         double best = double.MaxValue;
         float[] lows = kind == "rectified" ? [1] : [.. Enumerable.Range(0, 50).Select(step => MathF.Pow(0.94f, step))], highs = [.. Enumerable.Range(0, kind == "rectified" ? 400 : 80).Select(step => MathF.Pow(kind == "rectified" ? 0.99f : 0.95f, step))];
@@ -104,6 +96,15 @@ public sealed class RangeEstimatorTests
         Assert.True(found <= best * 1.01, $"{found} against {best} of the exact search");
     }
 
+    private static double SquaredError(float[] values, float[] quantized, ValueRange range, IntegerFormat format)
+    {
+        (float scale, int zeroPoint) = QuantizationParameters.Fit(range, format, QuantizationScheme.Affine);
+        AffineQuantizer.FakeQuantize(values, quantized, scale, zeroPoint, format);
+        double sum = 0;
+        for (int i = 0; i < values.Length; i++) sum += ((double)quantized[i] - values[i]) * ((double)quantized[i] - values[i]);
+        return sum;
+    }
+
     [Theory]
     [InlineData(8)]
     [InlineData(4)]
@@ -111,16 +112,8 @@ public sealed class RangeEstimatorTests
     public void Estimate_MillionsOfValues_IsWithinAHundredthOfTheExactSearch(int bits)
     {
         float[] values = Array.ConvertAll(Normal(2_500_000, 5), value => Math.Max(0, value));
-        var format = new IntegerFormat(bits, false);
         var quantized = new float[values.Length];
-        double Error(ValueRange range)
-        {
-            (float scale, int zeroPoint) = QuantizationParameters.Fit(range, format, QuantizationScheme.Affine);
-            AffineQuantizer.FakeQuantize(values, quantized, scale, zeroPoint, format);
-            double sum = 0;
-            for (int i = 0; i < values.Length; i++) sum += ((double)quantized[i] - values[i]) * ((double)quantized[i] - values[i]);
-            return sum;
-        }
+        double Error(ValueRange range) => SquaredError(values, quantized, range, new(bits, false));
 
         double best = Enumerable.Range(0, 90).Min(step => Error(new(0, values.Max() * MathF.Pow(0.98f, step))));
         double found = Error(Estimate(Observe(RangeRule.MeanSquaredError, [.. values.Chunk(500_000)]), bits));
