@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Running;
 using Fewbit.Benchmarks;
 using Fewbit.Benchmarks.Results;
+using Fewbit.Benchmarks.Training;
 
 // Programs that print a table of ratios by themselves; everything else is BenchmarkDotNet's.
 var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
@@ -13,6 +14,7 @@ var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
     ["start-child"] = () => StartSection.RunChild(args[1..]),
     ["memory-child"] = () => MemorySection.RunChild(args[1], args[2], args[3], int.Parse(args[4])),
     ["reconstruction-step"] = ReconstructionStep.Run,
+    ["training-step"] = () => TrainingStep.Run(args[1..]),
 };
 
 if (args.Length > 0 && programs.TryGetValue(args[0], out Action? program)) program();

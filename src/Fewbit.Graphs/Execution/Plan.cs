@@ -19,7 +19,7 @@ public sealed record PlanRequest
     /// <summary>What a run may cost where the graph has loops.</summary>
     public ExecutionLimits Limits { get; init; } = ExecutionLimits.Default;
 
-    /// <summary>Variables that a run updates: name of the variable, name of the value that becomes its contents when the run ends.</summary>
+    /// <summary>Variables that a run updates: name of the variable, name of the value that becomes its contents when the run ends, or earlier where nothing reads the old contents any more.</summary>
     public IReadOnlyDictionary<string, string>? Updates { get; init; }
 }
 
@@ -31,8 +31,8 @@ public sealed class Plan
     private readonly IReadOnlyList<(Value Value, Func<Tensor?> Read)>[] _computed;
     private readonly Dictionary<string, Tensor> _inputs;
     private readonly Dictionary<string, Func<Tensor>> _outputs;
-    private readonly (Tensor Variable, Func<Tensor> Source)[] _updates;
-    private readonly Dictionary<string, List<(EvaluationContext Context, int Input)>> _variables;
+    private readonly (Func<Tensor> Variable, Func<Tensor> Source)[] _updates;
+    private readonly Action<string, Tensor> _rebind;
     private readonly RunBudget _budget;
 
     internal Plan(PlanCompiler compiled)
@@ -42,7 +42,7 @@ public sealed class Plan
         _inputs = compiled.InputBuffers;
         _outputs = compiled.OutputReaders;
         _updates = compiled.Updates;
-        _variables = compiled.Variables;
+        _rebind = compiled.Rebind;
         _budget = compiled.Budget;
         ArenaBytes = compiled.ArenaBytes;
     }
@@ -99,10 +99,10 @@ public sealed class Plan
             _steps[i].Run();
             Show(i + 1, observe);
         }
-        foreach ((Tensor variable, Func<Tensor> source) in _updates)
+        foreach ((Func<Tensor> variable, Func<Tensor> source) in _updates)
         {
-            Tensor updated = source();
-            if (!updated.IsAt(variable)) updated.CopyTo(variable);
+            (Tensor updated, Tensor kept) = (source(), variable());
+            if (!updated.IsAt(kept)) updated.CopyTo(kept);
         }
     }
 
@@ -121,16 +121,7 @@ public sealed class Plan
     public void CopyOutput(string name, Tensor destination) => Reorder.Run(Find(name)(), destination);
 
     /// <summary>Lets a variable be read from other memory, of the same type and shape, from the next run on.</summary>
-    public void Rebind(string variable, Tensor tensor)
-    {
-        if (!_variables.TryGetValue(variable, out var readers)) throw new ArgumentException($"the plan has no variable '{variable}'", nameof(variable));
-        foreach ((EvaluationContext context, int input) in readers)
-        {
-            Tensor old = context.Input(input);
-            if (old.Type != tensor.Type || old.Shape != tensor.Shape) throw new ArgumentException($"variable '{variable}' is {old}, but is given {tensor}", nameof(tensor));
-            context.Bind(input, tensor);
-        }
-    }
+    public void Rebind(string variable, Tensor tensor) => _rebind(variable, tensor);
 
     private void Show(int step, Action<Value, Tensor>? observe)
     {

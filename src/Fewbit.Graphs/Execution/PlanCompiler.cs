@@ -20,6 +20,10 @@ internal sealed class PlanCompiler : IInferenceSource
     private readonly Dictionary<Value, Tensor> _buffers = [];
     private readonly Dictionary<Value, Tensor> _dynamic = [];
     private readonly HashSet<Value> _dynamicValues = [];
+    // Values that are computed where the variable lies that they update.
+    private readonly Dictionary<Value, Value> _updatedInPlace = [];
+    // The steps that read a variable, or write it (numbers of outputs as complements).
+    private readonly Dictionary<Value, List<(EvaluationContext Context, int Place)>> _variablePlaces = [];
     private readonly List<Node> _folded = [];
     private Tensor? _arena;
     private long _foldedBytes;
@@ -38,7 +42,7 @@ internal sealed class PlanCompiler : IInferenceSource
         Steps = [.. nodes.Where(node => !IsAlias(node)).Select(CreateStep)];
         Computed = ComputedBySteps(nodes);
         OutputReaders = Readers(outputs);
-        Updates = [.. updates.Select(update => (_variablesBound[update.Variable], ReaderOf(update.Source)))];
+        Updates = [.. updates.Select(update => ((Func<Tensor>)(() => _variablesBound[update.Variable]), ReaderOf(update.Source)))];
     }
 
     public Step[] Steps { get; }
@@ -50,9 +54,7 @@ internal sealed class PlanCompiler : IInferenceSource
 
     public Dictionary<string, Func<Tensor>> OutputReaders { get; }
 
-    public (Tensor Variable, Func<Tensor> Source)[] Updates { get; }
-
-    public Dictionary<string, List<(EvaluationContext Context, int Input)>> Variables { get; } = new(StringComparer.Ordinal);
+    public (Func<Tensor> Variable, Func<Tensor> Source)[] Updates { get; }
 
     public long ArenaBytes { get; private set; }
 
@@ -86,7 +88,7 @@ internal sealed class PlanCompiler : IInferenceSource
     }
 
     /// <summary>The tensor of a value while the plan runs; null before it is computed.</summary>
-    public Tensor? FindAtRun(Value value) => TensorOf(value) ?? _variablesBound.GetValueOrDefault(value)
+    public Tensor? FindAtRun(Value value) => TensorOf(value) ?? _variablesBound.GetValueOrDefault(_updatedInPlace.GetValueOrDefault(value, value))
         ?? _buffers.GetValueOrDefault(value) ?? _dynamic.GetValueOrDefault(value);
 
     /// <summary>The memory that a value has in the arena; null where it has none.</summary>
@@ -100,8 +102,20 @@ internal sealed class PlanCompiler : IInferenceSource
     {
         if (_variablesBound[variable] == tensor) return;
         _variablesBound[variable] = tensor;
-        if (!Variables.TryGetValue(variable.Name, out var readers)) return;
-        foreach ((EvaluationContext context, int input) in readers) context.Bind(input, tensor);
+        foreach ((EvaluationContext context, int place) in _variablePlaces.GetValueOrDefault(variable) ?? [])
+        {
+            if (place >= 0) context.Bind(place, tensor);
+            else context.BindOutput(~place, tensor);
+        }
+    }
+
+    /// <summary>As <see cref="Bind"/>, for a tensor of the user's.</summary>
+    /// <exception cref="ArgumentException">There is no such variable, or the tensor is of another form.</exception>
+    public void Rebind(string name, Tensor tensor)
+    {
+        if (_graph.Find(name) is not { } variable || !_variablesBound.TryGetValue(variable, out Tensor? old)) throw new ArgumentException($"the plan has no variable '{name}'", nameof(name));
+        if (old.Type != tensor.Type || old.Shape != tensor.Shape) throw new ArgumentException($"variable '{name}' is {old}, but is given {tensor}", nameof(tensor));
+        Bind(variable, tensor);
     }
 
     private Value Named(string name) => _graph.Find(name) ?? throw new ArgumentException($"the graph has no value '{name}'");
@@ -178,7 +192,8 @@ internal sealed class PlanCompiler : IInferenceSource
                 && (node.Subgraphs().Any() || node.Inputs.All(input => input is null || TensorOf(input) is not null || _variablesBound.ContainsKey(input) || IsStatic(input)));
             if (!isStatic) _dynamicValues.UnionWith(node.Outputs);
         }
-        var planner = new MemoryPlanner(value => ByteCount(value), value => _inferred.ContainsKey(value) && !_known.ContainsKey(value) && IsStatic(value));
+        FindUpdatesInPlace(nodes, updates);
+        var planner = new MemoryPlanner(value => ByteCount(value), value => _inferred.ContainsKey(value) && !_known.ContainsKey(value) && IsStatic(value) && !_updatedInPlace.ContainsKey(value));
         var inputs = _graph.Inputs.Where(input => _inferred.ContainsKey(input)).ToArray();
         MemoryLayout layout = planner.Plan(inputs, nodes, [.. outputs, .. updates.Select(update => update.Source)], IsAlias);
         ArenaBytes = layout.ByteCount;
@@ -191,6 +206,23 @@ internal sealed class PlanCompiler : IInferenceSource
             _buffers[value] = apart is null ? _arena.View(type, shape!.ToShape(), offset, value.Layout) : apart[offset].View(type, shape!.ToShape(), 0, value.Layout);
         }
         foreach (Value input in inputs) InputBuffers[input.Name] = _buffers[input];
+    }
+
+    /// <summary>An updated variable needs no second place where the operator that updates it is the last that reads it.</summary>
+    private void FindUpdatesInPlace(List<Node> nodes, (Value Variable, Value Source)[] updates)
+    {
+        var order = new Dictionary<Node, int>(nodes.Count);
+        foreach ((int index, Node node) in nodes.Index()) order.Add(node, index);
+        var bound = updates.CountBy(update => _variablesBound[update.Variable]).ToDictionary();
+        HashSet<Value> captured = [.. nodes.SelectMany(node => node.Subgraphs()).SelectMany(body => body.CapturedValues())];
+        foreach ((Value variable, Value source) in updates)
+        {
+            if (source.Producer is not { Operator: IUpdateOperator update } producer || !IsStatic(source) || captured.Contains(variable) || captured.Contains(source) || _updatedInPlace.ContainsKey(source)) continue;
+            int output = producer.Outputs.ToList().IndexOf(source);
+            bool isOwn = update.CanUpdate(output) && producer.Input(output) == variable && bound[_variablesBound[variable]] == 1 && producer.Inputs.Count(input => input == variable) == 1;
+            bool isLast = variable.Uses.All(use => !order.TryGetValue(use.Node, out int reader) || reader <= order[producer]);
+            if (isOwn && isLast && _variablesBound[variable].Layout == source.Layout) _updatedInPlace.Add(source, variable);
+        }
     }
 
     /// <summary>Memory of its own for each block, where tests look for accesses beyond a tensor's end.</summary>
@@ -220,16 +252,23 @@ internal sealed class PlanCompiler : IInferenceSource
         if (node.Outputs.Any(_dynamicValues.Contains)) return new DynamicStep(node, _interpreter, FindAtRun, _dynamic, Budget);
         var inputs = node.Inputs.Select(input => input is null ? null : FindAtRun(input)
             ?? throw new InvalidOperationException($"Bug in the plan compiler: {node} reads {input}, which has no place")).ToArray();
-        var outputs = node.Outputs.Select(output => (Tensor?)_buffers.GetValueOrDefault(output)).ToArray();
+        var outputs = node.Outputs.Select(output => _updatedInPlace.TryGetValue(output, out Value? variable) ? _variablesBound[variable] : _buffers.GetValueOrDefault(output)).ToArray();
         var context = new EvaluationContext(node, inputs, outputs, _scratch);
         for (int i = 0; i < inputs.Length; i++)
         {
-            if (node.Inputs[i] is not { } input || !_variablesBound.ContainsKey(input)) continue;
-            if (!Variables.TryGetValue(input.Name, out var readers)) Variables.Add(input.Name, readers = []);
-            readers.Add((context, i));
+            if (node.Inputs[i] is { } input) NotePlace(input, context, i);
         }
+        for (int i = 0; i < outputs.Length; i++) NotePlace(node.Outputs[i], context, ~i);
         IKernel? kernel = OperatorCalls.Compile(node, new(node, value => (TypeOf(value), ShapeOf(value)!.ToShape()), TensorOf) { Winograd = _winograd });
         return new StaticStep(context, kernel);
+    }
+
+    private void NotePlace(Value value, EvaluationContext context, int place)
+    {
+        Value variable = _updatedInPlace.GetValueOrDefault(value, value);
+        if (!_variablesBound.ContainsKey(variable)) return;
+        if (!_variablePlaces.TryGetValue(variable, out var places)) _variablePlaces.Add(variable, places = []);
+        places.Add((context, place));
     }
 
     private IReadOnlyList<(Value Value, Func<Tensor?> Read)>[] ComputedBySteps(List<Node> nodes)

@@ -34,6 +34,13 @@ public interface IInPlaceOperator : IOperator
     bool CanOverwrite(int index);
 }
 
+/// <summary>An operator that computes new contents of its inputs: output i may lie where input i lies, if nothing reads that input later.</summary>
+public interface IUpdateOperator : IOperator
+{
+    /// <summary>Whether output <paramref name="output"/> may be written over the input of the same number.</summary>
+    bool CanUpdate(int output);
+}
+
 /// <summary>An operator with a gradient rule.</summary>
 public interface IDifferentiable : IOperator
 {

@@ -7,7 +7,7 @@ namespace Fewbit.Graphs.Operators;
 /// <param name="Beta2">Decay of the second moment.</param>
 /// <param name="Epsilon">Added to the root of the second moment.</param>
 /// <remarks>Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, arXiv:1412.6980; the corrections are applied as PyTorch does.</remarks>
-internal sealed record AdamUpdate(float Beta1, float Beta2, float Epsilon) : IOperator
+internal sealed record AdamUpdate(float Beta1, float Beta2, float Epsilon) : IUpdateOperator
 {
     public static AdamUpdate Parse(Node node) => new(node.Float("beta1", 0.9f), node.Float("beta2", 0.999f), node.Float("epsilon", 1e-8f));
 
@@ -16,6 +16,8 @@ internal sealed record AdamUpdate(float Beta1, float Beta2, float Epsilon) : IOp
         context.Node.ExpectInputs(5, 5);
         for (int i = 0; i < 3; i++) context.SetOutput(i, context.InputType(0), context.InputShape(0));
     }
+
+    public bool CanUpdate(int output) => true;
 
     public void Evaluate(EvaluationContext context)
     {

@@ -8,5 +8,6 @@ internal static class LearningOperators
         registry.Add("FakeQuantize", FakeQuantize.Parse, OperatorTable.FewbitDomain);
         registry.Add("FakeQuantizeGradient", FakeQuantizeGradient.Parse, OperatorTable.FewbitDomain);
         registry.Add("AdamUpdate", AdamUpdate.Parse, OperatorTable.FewbitDomain);
+        registry.Add("SgdUpdate", SgdUpdate.Parse, OperatorTable.FewbitDomain);
     }
 }

@@ -1,0 +1,43 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+
+namespace Fewbit.Benchmarks.Training;
+
+/// <summary>PyTorch's training step of the same network in a process of its own, which waits asleep while it is not its turn.</summary>
+internal sealed class PyTorchStep : IDisposable
+{
+    private readonly Process _process;
+
+    /// <exception cref="InvalidOperationException">Python or PyTorch is missing, or the script failed.</exception>
+    public PyTorchStep(string network, int threads)
+    {
+        string python = Environment.GetEnvironmentVariable("FEWBIT_PYTHON") is { Length: > 0 } named ? named : "/usr/bin/python3";
+        string script = Path.GetFullPath(Path.Combine(Folder(), "../../pytorch/training_step.py"));
+        _process = Process.Start(new ProcessStartInfo(python, [script, network, threads.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        Version = ReadLine();
+    }
+
+    /// <summary>PyTorch's version.</summary>
+    public string Version { get; }
+
+    /// <summary>Milliseconds of a step, after one that is not counted.</summary>
+    public double Milliseconds(double seconds)
+    {
+        _process.StandardInput.WriteLine(seconds.ToString(CultureInfo.InvariantCulture));
+        _process.StandardInput.Flush();
+        return double.Parse(ReadLine(), CultureInfo.InvariantCulture);
+    }
+
+    public void Dispose()
+    {
+        _process.StandardInput.Close();
+        _process.WaitForExit();
+        _process.Dispose();
+    }
+
+    private string ReadLine() => _process.StandardOutput.ReadLine()
+        ?? throw new InvalidOperationException("the PyTorch script ended: see its message above (Debian: apt-get install python3-torch python3-torchvision; another Python: FEWBIT_PYTHON)");
+
+    private static string Folder([CallerFilePath] string file = "") => Path.GetDirectoryName(file)!;
+}

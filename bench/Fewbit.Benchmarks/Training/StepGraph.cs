@@ -1,0 +1,75 @@
+using Fewbit.Graphs;
+using Fewbit.Graphs.Execution;
+using Fewbit.Tensors;
+
+namespace Fewbit.Benchmarks.Training;
+
+/// <summary>Forward pass, softmax cross-entropy, gradients and SGD with momentum as one graph, compiled.</summary>
+internal sealed class StepGraph
+{
+    private const string Labels = "labels", Rate = "rate";
+
+    private StepGraph(Plan plan, Dictionary<string, Tensor> inputs) => (Plan, Inputs) = (plan, inputs);
+
+    public Plan Plan { get; }
+
+    public Dictionary<string, Tensor> Inputs { get; }
+
+    public static StepGraph Compile(TrainingNetwork network)
+    {
+        Graph graph = network.Create();
+        Dictionary<string, Tensor> inputs = network.Inputs(graph, Labels);
+        foreach (Value input in graph.Inputs) input.Shape = SymbolicShape.From(inputs[input.Name].Shape);
+        Inference.Infer(graph);
+        var updates = new Dictionary<string, string>(StringComparer.Ordinal);
+        TrainNormalizations(graph, updates);
+        Value[] learned = [.. graph.Constants.Where(IsLearned)];
+        foreach (Value parameter in learned) parameter.IsVariable = true;
+        Value labels = graph.AddInput(Labels, ElementType.Int64, SymbolicShape.From(inputs[Labels].Shape)), rate = graph.AddInput(Rate, ElementType.Float32, []);
+        inputs.Add(Rate, Tensor.Scalar(1e-3f));
+        Value loss = CrossEntropy(graph.Outputs[0], labels);
+        Value[] gradients = Gradients.Of(loss, learned);
+        foreach ((Value parameter, Value gradient) in learned.Zip(gradients)) AddSgd(graph, parameter, gradient, rate, updates);
+        graph.RemoveOutput(graph.Outputs[0]);
+        graph.AddOutput(loss);
+        Plan plan = Plan.Compile(graph, new() { Inputs = inputs.ToDictionary(pair => pair.Key, pair => pair.Value.Shape), Outputs = [loss.Name], Updates = updates });
+        return new(plan, inputs);
+    }
+
+    /// <summary>Parameters: what layers multiply by, scales, biases; no statistics.</summary>
+    private static bool IsLearned(Value value) => value.Constant is { Type: ElementType.Float32, Rank: > 0 } && !value.IsVariable;
+
+    /// <summary>The mean over all rows of scores [..., classes].</summary>
+    private static Value CrossEntropy(Value scores, Value labels)
+    {
+        Graph graph = scores.Graph;
+        long classes = scores.Shape!.Dims[^1].Length;
+        Value rows = scores.Shape.Rank == 2 ? scores : scores.Reshape(-1, classes);
+        Value onOff = graph.AddConstant("onOff", Tensor.From(0f, 1f)), depth = graph.AddConstant("classes", Tensor.Scalar(classes));
+        Value oneHot = labels.Apply("OneHot", depth, onOff);
+        return (rows.Apply("LogSoftmax", new Attributes { { "axis", -1 } }) * oneHot).SumToShapeOf(graph.AddConstant("scalar", Tensor.Scalar(0f))) * (-1f / labels.Shape!.ToShape().ElementCount);
+    }
+
+    private static void TrainNormalizations(Graph graph, Dictionary<string, string> updates)
+    {
+        foreach (Node norm in graph.Nodes.Where(node => node.Is("BatchNormalization")).ToArray())
+        {
+            Node trained = graph.InsertNode(graph.IndexOf(norm), "", "BatchNormalization", norm.Inputs, new() { { "epsilon", norm.Float("epsilon", 1e-5f) }, { "training_mode", 1 } }, outputs: 3);
+            norm.Outputs[0].ReplaceAllUsesWith(trained.Outputs[0]);
+            graph.Remove(norm);
+            for (int i = 0; i < 2; i++)
+            {
+                trained.Inputs[3 + i]!.IsVariable = true;
+                updates.Add(trained.Inputs[3 + i]!.Name, trained.Outputs[1 + i].Name);
+            }
+        }
+    }
+
+    private static void AddSgd(Graph graph, Value parameter, Value gradient, Value rate, Dictionary<string, string> updates)
+    {
+        Value velocity = graph.AddConstant(parameter.Name + "/velocity", Tensor.Allocate(ElementType.Float32, parameter.Constant!.Shape));
+        velocity.IsVariable = true;
+        Node step = graph.InsertNode(graph.Nodes.Count, "ai.fewbit", "SgdUpdate", [parameter, velocity, gradient, rate], new() { { "momentum", 0.9f }, { "weight_decay", 1e-4f } }, outputs: 2);
+        (updates[parameter.Name], updates[velocity.Name]) = (step.Outputs[0].Name, step.Outputs[1].Name);
+    }
+}
