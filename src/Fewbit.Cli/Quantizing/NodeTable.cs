@@ -10,7 +10,7 @@ internal static class NodeTable
     public static string Summary(IReadOnlyList<NodeReport> nodes)
     {
         (NodeOutcome Outcome, string Text)[] kinds =
-            [(NodeOutcome.Integer, "on codes"), (NodeOutcome.Merged, "merged into others or computed ahead"), (NodeOutcome.Float, "float"), (NodeOutcome.NotNumeric, "without real numbers")];
+            [(NodeOutcome.Integer, "on codes"), (NodeOutcome.Rounded, "rounded to codes"), (NodeOutcome.Merged, "merged into others or computed ahead"), (NodeOutcome.Float, "float"), (NodeOutcome.NotNumeric, "without real numbers")];
         return string.Join(", ", kinds.Select(kind => (kind.Text, Count: nodes.Count(node => node.Outcome == kind.Outcome))).Where(kind => kind.Count > 0).Select(kind => $"{kind.Count} {kind.Text}"));
     }
 

@@ -41,7 +41,7 @@ internal sealed record QuantizeReport(
             ("preprocessing", Preprocessing.ToString()),
             .. FloatCheck.LabelOrder is { } order ? new[] { ("labels", order.Message) } : [],
             .. FloatCheck.IsNearChance ? new[] { ("float model", $"near chance: top-1 {Words.Percent(FloatCheck.Top1!.Value)} on {FloatCheck.Samples} samples; --force went on") } : [],
-            ("weights", $"{Options.Weights.Name}, one scale per output channel; activations {Options.Activations.Name}"),
+            ("weights", $"{Options.Weights.Name}, one scale per output channel; activations {Options.Activations?.Name ?? "float"}"),
             ("nodes", NodeTable.Summary(Quantization.Nodes)),
         ]);
         foreach (string line in NodeTable.FloatReasons(Quantization.Nodes)) output.Line($"  {line}");

@@ -87,7 +87,7 @@ internal sealed class ActivationParameters
         foreach (Value input in node.Inputs.OfType<Value>())
         {
             bool isItsOwn = input.Constant is null && Root(input) == input && input.Uses.Count == 1 && _placement.IsIntegerResult(input)
-                && _placement.RoleOf(_placement.SourceOf(input)!) is NodeRole.Compute or NodeRole.Elementwise;
+                && _placement.RoleOf(_placement.SourceOf(input)!) is NodeRole.Compute or NodeRole.Elementwise && _formatOf(input) == _formatOf(output);
             if (isItsOwn && IsClippedBy(input, Of(output))) _parent[input] = Root(output);
         }
     }

@@ -59,7 +59,7 @@ internal sealed class CalibratedModel
         var writer = new QdqWriter(graph, placement, activations, formats.WeightOf, _options.EffectiveWeightRange);
         writer.Write();
         graph.Metadata["fewbit.weights"] = _options.Weights.Name;
-        graph.Metadata["fewbit.activations"] = _options.Activations.Name;
+        graph.Metadata["fewbit.activations"] = _options.Activations?.Name ?? "float";
         var report = new QuantizationReport(nodes, writer.Tensors, writer.Weights, ReportBuilder.Size(_original, graph, writer.Weights),
             _calibrator.SampleCount, [.. ExclusionsWithoutEffect(graph), .. ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights)]);
         return new(graph, Prepared, report);
@@ -73,7 +73,7 @@ internal sealed class CalibratedModel
     private static Placement Place(Graph graph, QuantizationOptions options, IReadOnlyDictionary<string, RangeEstimator> estimators)
     {
         var excluded = options.Exclude.ToHashSet(StringComparer.Ordinal);
-        return new(graph, Refusal, options.QuantizeOutputs);
+        return new(graph, Refusal, options);
 
         string? Refusal(Node node)
         {
@@ -91,6 +91,6 @@ internal sealed class CalibratedModel
 
     /// <summary>Values whose range is needed: those that carry codes and are not merely moved ones.</summary>
     private static IEnumerable<string> Observed(Graph graph, Placement placement) => placement.Quantized
-        .Where(value => value.Constant is null && !(placement.IsIntegerResult(value) && placement.RoleOf(placement.SourceOf(value)!) is NodeRole.PassThrough or NodeRole.Pad))
+        .Where(value => value.Constant is null && !QuantizerSites.IsMoved(placement, value))
         .Select(value => value.Name);
 }

@@ -20,11 +20,17 @@ internal sealed class Placement
 
     /// <param name="graph">The prepared float graph.</param>
     /// <param name="refusal">Why a node must stay float beyond the rules (excluded, values out of range); null where it need not.</param>
-    /// <param name="quantizeOutputs">Whether outputs of the graph may carry codes.</param>
-    public Placement(Graph graph, Func<Node, string?> refusal, bool quantizeOutputs)
+    /// <param name="options">Which placement, and whether outputs of the graph may carry codes.</param>
+    public Placement(Graph graph, Func<Node, string?> refusal, QuantizationOptions options)
     {
-        (_graph, _refusal, _quantizeOutputs) = (graph, refusal, quantizeOutputs);
+        (_graph, _refusal, _quantizeOutputs) = (graph, refusal, options.QuantizeOutputs);
+        IsForIntegers = options is { Placement: QuantizerPlacement.Deploy, Activations: not null };
         foreach (Node node in graph.Nodes) Classify(node);
+        if (!IsForIntegers)
+        {
+            PlaceAsPapers(options.Activations is not null);
+            return;
+        }
         FindMergers();
         foreach (Node node in graph.Nodes)
         {
@@ -35,7 +41,10 @@ internal sealed class Placement
         FindQuantizedValues();
     }
 
-    /// <summary>Nodes that run in integers.</summary>
+    /// <summary>True where a runtime is to compute in integers. False: weights, and what layers read, are merely held in few bits.</summary>
+    public bool IsForIntegers { get; }
+
+    /// <summary>Nodes that run in integers, or whose operands are held in few bits.</summary>
     public IReadOnlySet<Node> Selected => _selected;
 
     /// <summary>Each Relu or Clip that disappears, and the node whose quantizer takes its place.</summary>
@@ -63,14 +72,27 @@ internal sealed class Placement
     public Node? SourceOf(Value value) => value.Producer is { } producer && _mergedInto.TryGetValue(producer, out Node? source) ? source : value.Producer;
 
     /// <summary>True where a value gets a quantizer of its own right at an integer node's output, so that every reader takes the dequantized value.</summary>
-    public bool IsIntegerResult(Value value) => SourceOf(value) is { } source && _selected.Contains(source);
+    public bool IsIntegerResult(Value value) => IsForIntegers ? SourceOf(value) is { } source && _selected.Contains(source) : _quantized.Contains(value);
+
+    private void PlaceAsPapers(bool hasActivations)
+    {
+        foreach (Node node in _graph.Nodes)
+        {
+            bool isTaken = _roles[node] == NodeRole.Compute && (hasActivations || OperatorRules.WeightOf(node) is not null);
+            if (isTaken) _selected.Add(node);
+            else _reasons.TryAdd(node, _roles[node] == NodeRole.Compute ? "it has no weight" : "the placement quantizes what layers with weights read");
+        }
+        if (!hasActivations) return;
+        _quantized.UnionWith(PaperSites.Find(_selected));
+        Quantized = [.. _graph.Nodes.SelectMany(node => node.Outputs).Where(_quantized.Contains)];
+    }
 
     private void Classify(Node node)
     {
         (NodeRole role, string reason) = OperatorRules.Classify(node);
         if (role is not (NodeRole.Float or NodeRole.NotNumeric) && _refusal(node) is { } refusal) (role, reason) = (NodeRole.Float, refusal);
         // Gemm and MatMul may write float sums, but not both sums and codes.
-        if (role == NodeRole.Compute && MustKeepFloatOutput(node) && (node.OpType == "Conv" || node.Outputs[0].Uses.Count > 0))
+        if (IsForIntegers && role == NodeRole.Compute && MustKeepFloatOutput(node) && (node.OpType == "Conv" || node.Outputs[0].Uses.Count > 0))
             (role, reason) = (NodeRole.Float, "its result is an output of the model, which stays float (quantize the outputs to change that)");
         _roles[node] = role;
         if (reason.Length > 0) _reasons[node] = reason;

@@ -110,9 +110,10 @@ internal sealed class QdqWriter(Graph graph, Placement placement, ActivationPara
     private void WriteWeight(Node node)
     {
         if (OperatorRules.WeightOf(node) is not { } weight) return;
-        float inputScale = activations.Of(node.Inputs[0]!).Scale;
+        // A layer that may compute in float keeps its float bias.
+        float inputScale = placement.IsForIntegers ? activations.Of(node.Inputs[0]!).Scale : 1;
         IntegerFormat format = weightFormat(node);
-        Value? bias = node.OpType == "MatMul" ? null : node.Input(2);
+        Value? bias = node.OpType == "MatMul" || !placement.IsForIntegers ? null : node.Input(2);
         QuantizedWeight quantized = WeightQuantizer.Quantize(node, weight, bias?.Constant, inputScale, format, weightRange(format));
         _weightReports.Add(quantized.Report);
         if (!_weights.TryGetValue((weight, quantized.Scales), out Value? real))

@@ -14,9 +14,12 @@ public sealed record QuantizationOptions
 
     /// <summary>
     /// Codes of the activations, unsigned, 1 to 8 bits, affine, one scale per tensor. Default: uint8.
-    /// Below 8 bits the file holds uint8 codes that are clipped to the format.
+    /// Below 8 bits the file holds uint8 codes that are clipped to the format. Null: activations stay float, only weights are quantized.
     /// </summary>
-    public IntegerFormat Activations { get; init => field = CheckActivations(value); } = IntegerFormat.UInt8;
+    public IntegerFormat? Activations { get; init => field = CheckActivations(value); } = IntegerFormat.UInt8;
+
+    /// <summary>Which values get a quantizer. Default: deploy, what ONNX Runtime computes in integers.</summary>
+    public QuantizerPlacement Placement { get; init; } = QuantizerPlacement.Deploy;
 
     /// <summary>How weight ranges are chosen, channel by channel. Null, the default: minmax from 8 bits, mse below.</summary>
     public RangeRule? WeightRange { get; init; }
@@ -24,8 +27,14 @@ public sealed record QuantizationOptions
     /// <summary>How activation ranges are chosen. Default: mse: better than minmax on networks whose activations have outliers.</summary>
     public RangeRule ActivationRange { get; init; } = RangeRule.MeanSquaredError;
 
-    /// <summary>Whether the weights of the first and the last layers, and the input of the last, keep 8 bits. Default: true.</summary>
+    /// <summary>Whether the weights of the first and the last layers keep 8 bits. Default: true.</summary>
     public bool KeepEdgesAt8Bits { get; init; } = true;
+
+    /// <summary>Whether what the last layers read keeps 8 bits, where it is computed: the last block's output in a classifier. Default: true.</summary>
+    public bool KeepLastInputAt8Bits { get; init; } = true;
+
+    /// <summary>Whether the first layers' results keep 8 bits, as in the code that the authors of BRECQ published. Default: false.</summary>
+    public bool KeepFirstOutputAt8Bits { get; init; }
 
     /// <summary>Names of nodes that stay float.</summary>
     public IReadOnlyCollection<string> Exclude { get; init; } = [];
@@ -38,6 +47,6 @@ public sealed record QuantizationOptions
     private static IntegerFormat CheckWeights(IntegerFormat format) => format is { BitWidth: <= 8, IsSigned: true } or { BitWidth: <= 7 } ? format
         : throw new ArgumentException($"weights cannot be {format}, expected int1 to int8 or uint1 to uint7: an unsigned 8-bit weight does not fit the int8 container", nameof(format));
 
-    private static IntegerFormat CheckActivations(IntegerFormat format) => format is { BitWidth: <= 8, IsSigned: false } ? format
-        : throw new ArgumentException($"activations cannot be {format}, expected uint1 to uint8: what ONNX Runtime fuses on a CPU", nameof(format));
+    private static IntegerFormat? CheckActivations(IntegerFormat? format) => format is null or { BitWidth: <= 8, IsSigned: false } ? format
+        : throw new ArgumentException($"activations cannot be {format}, expected uint1 to uint8, what ONNX Runtime fuses on a CPU", nameof(format));
 }

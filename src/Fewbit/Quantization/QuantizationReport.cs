@@ -7,6 +7,8 @@ public enum NodeOutcome
 {
     /// <summary>Reads and writes codes: the runtime computes it in integers, or moves codes.</summary>
     Integer,
+    /// <summary>Its weight, and where it was asked for what it reads, is rounded to codes; the runtime may compute it in float.</summary>
+    Rounded,
     /// <summary>Its effect is part of another node.</summary>
     Merged,
     /// <summary>Computes in float.</summary>

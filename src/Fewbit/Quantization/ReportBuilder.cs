@@ -24,7 +24,8 @@ internal static class ReportBuilder
             string requested = Requested(node, placement, formats, options);
             if (placement.MergedInto.TryGetValue(node, out Node? into))
                 return new(node.Name, node.OpType, requested, $"range of {into}", NodeOutcome.Merged, "");
-            if (placement.Selected.Contains(node)) return new(node.Name, node.OpType, requested, Applied(node, placement, formats), NodeOutcome.Integer, "");
+            if (placement.Selected.Contains(node))
+                return new(node.Name, node.OpType, requested, Applied(node, placement, formats), placement.IsForIntegers ? NodeOutcome.Integer : NodeOutcome.Rounded, "");
             NodeOutcome outcome = placement.RoleOf(node) == NodeRole.NotNumeric ? NodeOutcome.NotNumeric : NodeOutcome.Float;
             return new(node.Name, node.OpType, requested, outcome == NodeOutcome.Float ? "float" : "unchanged", outcome, placement.ReasonOf(node));
         }
@@ -71,16 +72,21 @@ internal static class ReportBuilder
     {
         if (options.Exclude.Contains(node.Name)) return "float";
         bool hasWeight = OperatorRules.WeightOf(node) is not null;
-        return placement.RoleOf(node) == NodeRole.NotNumeric ? "" : hasWeight ? $"{formats.WeightOf(node).Name} weights, {options.Activations.Name} activations" : $"{options.Activations.Name} activations";
+        string activations = $"{options.Activations?.Name ?? "float"} activations";
+        return placement.RoleOf(node) == NodeRole.NotNumeric ? "" : hasWeight ? $"{formats.WeightOf(node).Name} weights, {activations}" : activations;
     }
 
     private static string Applied(Node node, Placement placement, FormatRules formats)
     {
         string weight = OperatorRules.WeightOf(node) is not null ? $"{formats.WeightOf(node).Name} weights, " : "";
-        string input = formats.ActivationOf(OperatorRules.DataInputs(node).First()).Name;
-        Value result = placement.ResultOf(node);
-        string output = placement.IsQuantized(result) ? formats.ActivationOf(result).Name : "float";
-        return $"{weight}{input} input, {output} output";
+        return $"{weight}{Held(OperatorRules.DataInputs(node).First(), placement, formats)} input, {Held(placement.ResultOf(node), placement, formats)} output";
+    }
+
+    private static string Held(Value value, Placement placement, FormatRules formats)
+    {
+        if (placement.IsForIntegers) return placement.IsQuantized(value) ? formats.ActivationOf(value).Name : "float";
+        Value[] sites = [.. PaperSites.Behind(value).Where(placement.IsQuantized)];
+        return sites.Length == 0 ? "float" : string.Join('/', sites.Select(site => formats.ActivationOf(site).Name).Distinct());
     }
 
     private static string Listed(IReadOnlyList<int> channels) => string.Join(", ", channels.Take(8)) + (channels.Count > 8 ? ", ..." : "");

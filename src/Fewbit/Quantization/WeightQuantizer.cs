@@ -31,7 +31,7 @@ internal static class WeightQuantizer
         int axis = OperatorRules.ChannelAxis(node);
         Tensor values = weight.Constant!;
         int channels = (int)values.Shape[axis];
-        IntegerFormat codes = format is { IsSigned: true, BitWidth: > 1 } ? format with { IsNarrow = true } : format;
+        IntegerFormat codes = CodesOf(format);
         float[][] rows = Channels(values, axis);
         var scales = new float[channels];
         var zeroPoints = new int[channels];
@@ -50,6 +50,9 @@ internal static class WeightQuantizer
             SignalToNoise(values, AffineQuantizer.Dequantize(quantized, parameters)), zero, widened, MaxPairSum(quantized, parameters, axis));
         return new(Centred(quantized, parameters), scales, axis, bias is null ? null : QuantizeBias(bias, scales, inputScale), report);
     }
+
+    /// <summary>The codes in use: signed formats are symmetric, so the lowest code has no counterpart.</summary>
+    public static IntegerFormat CodesOf(IntegerFormat format) => format is { IsSigned: true, BitWidth: > 1 } ? format with { IsNarrow = true } : format;
 
     /// <summary>round(bias / (input scale * weight scale)), the product taken in float as runtimes do.</summary>
     private static Tensor QuantizeBias(Tensor bias, float[] scales, float inputScale)
