@@ -13,10 +13,10 @@ internal static unsafe class Conv2DBackwardData
     public static long ScratchBytes(in Conv2DShape shape)
     {
         long most = 0;
-        for (int phase = 0; phase < shape.StrideHeight * shape.StrideWidth; phase++)
+        for (int phase = 0; phase < Conv2DPhase.Count(shape); phase++)
         {
             Part part = new(shape, phase);
-            if (!part.IsEmpty) most = Math.Max(most, part.WeightBytes + part.PackedBytes + part.OutputBytes + Conv2D.ScratchBytes(part.Shape));
+            if (!part.Phase.IsEmpty) most = Math.Max(most, part.WeightBytes + part.PackedBytes + part.OutputBytes + Conv2D.ScratchBytes(part.Shape));
         }
         return most;
     }
@@ -29,23 +29,23 @@ internal static unsafe class Conv2DBackwardData
     /// <param name="scratch"><see cref="ScratchBytes"/> bytes.</param>
     public static void Run(in Conv2DShape shape, float* dy, float* weights, in Epilogue epilogue, float* dx, void* scratch)
     {
-        for (int phase = 0; phase < shape.StrideHeight * shape.StrideWidth; phase++)
+        for (int phase = 0; phase < Conv2DPhase.Count(shape); phase++)
         {
             Part part = new(shape, phase);
-            if (part.Shape.OutPlane <= 0 && !part.HasNoTaps) continue;
-            if (part.IsEmpty)
+            if (part.Shape.OutPlane <= 0 && !part.Phase.HasNoTaps) continue;
+            if (part.Phase.IsEmpty)
             {
                 part.Fill(epilogue, dx);
                 continue;
             }
             float* turned = (float*)scratch;
             byte* packed = (byte*)scratch + part.WeightBytes, rest = packed + part.PackedBytes + part.OutputBytes;
-            float* output = part.IsWhole ? dx : (float*)(packed + part.PackedBytes);
+            float* output = part.Phase.IsWhole ? dx : (float*)(packed + part.PackedBytes);
             part.Turn(weights, turned);
             Conv2D.PackWeights(part.Shape, turned, (float*)packed);
             Conv2D.Run(part.Shape, dy, (float*)packed, epilogue, output, rest);
-            if (part.IsWhole) continue;
-            var scatter = new ScatterJob(shape, part, output, dx);
+            if (part.Phase.IsWhole) continue;
+            var scatter = new ScatterJob(part.Phase, output, dx);
             Workers.Run(shape.Batch * shape.InChannels, ref scatter);
         }
     }
@@ -58,96 +58,38 @@ internal static unsafe class Conv2DBackwardData
         for (int i = 0; i < sums.Length; i++) dx[i] = (float)sums[i];
     }
 
-    /// <summary>One axis of one phase: taps first, first + step, ... and where they read dy.</summary>
-    private readonly record struct Axis(int First, int Step, int Taps, int Dilation, int PadBegin, int PadEnd, int Length)
-    {
-        public static Axis Of(int phase, int stride, int dilation, int kernel, int pad, int input, int output)
-        {
-            int first = 0, step = stride / Gcd(stride, dilation);
-            while (first < Math.Min(step, kernel) && Modulo(phase + pad - first * dilation, stride) != 0) first++;
-            int taps = first < Math.Min(step, kernel) ? (kernel - first + step - 1) / step : 0;
-            int spread = step * dilation / stride, length = (input - phase + stride - 1) / stride;
-            int start = taps == 0 ? 0 : (phase + pad - first * dilation) / stride;
-            int begin = spread * (taps - 1) - start;
-            return new(first, step, taps, spread, begin, length - 1 + spread * (taps - 1) + 1 - output - begin, length);
-        }
-
-        private static int Modulo(int value, int modulus) => ((value % modulus) + modulus) % modulus;
-
-        private static int Gcd(int a, int b) => b == 0 ? a : Gcd(b, a % b);
-    }
-
     /// <summary>The forward convolution of dy that gives one phase of dx.</summary>
-    private readonly struct Part
+    private readonly struct Part(Conv2DShape shape, int phase)
     {
-        private readonly Conv2DShape _forward;
-        private readonly Axis _rows, _columns;
+        public readonly Conv2DPhase Phase = new(shape, phase);
 
-        public Part(in Conv2DShape shape, int phase)
-        {
-            _forward = shape;
-            (PhaseY, PhaseX) = (phase / shape.StrideWidth, phase % shape.StrideWidth);
-            _rows = Axis.Of(PhaseY, shape.StrideHeight, shape.DilationHeight, shape.KernelHeight, shape.PadTop, shape.InHeight, shape.OutHeight);
-            _columns = Axis.Of(PhaseX, shape.StrideWidth, shape.DilationWidth, shape.KernelWidth, shape.PadLeft, shape.InWidth, shape.OutWidth);
-            Shape = new Conv2DShape(shape.Batch, shape.OutChannels, shape.OutHeight, shape.OutWidth, shape.InChannels, _rows.Taps, _columns.Taps)
-            {
-                Groups = shape.Groups,
-                DilationHeight = Math.Max(1, _rows.Dilation),
-                DilationWidth = Math.Max(1, _columns.Dilation),
-                PadTop = _rows.PadBegin,
-                PadBottom = _rows.PadEnd,
-                PadLeft = _columns.PadBegin,
-                PadRight = _columns.PadEnd,
-            };
-        }
-
-        public int PhaseY { get; }
-
-        public int PhaseX { get; }
-
-        public Conv2DShape Shape { get; }
-
-        public bool HasNoTaps => Shape.Taps == 0 || _forward.OutPlane == 0;
-
-        public bool IsEmpty => HasNoTaps || Shape.IsEmpty;
-
-        /// <summary>The phase is all of dx.</summary>
-        public bool IsWhole => _forward.StrideHeight == 1 && _forward.StrideWidth == 1;
-
-        public int Height => _rows.Length;
-
-        public int Width => _columns.Length;
+        public Conv2DShape Shape => Phase.Shape;
 
         public long WeightBytes => Aligned((long)Shape.OutChannels * Shape.Inner * sizeof(float));
 
         public long PackedBytes => Aligned(Conv2D.PackedWeightBytes(Shape));
 
-        public long OutputBytes => IsWhole ? 0 : Aligned((long)Shape.Batch * Shape.OutChannels * Shape.OutPlane * sizeof(float));
+        public long OutputBytes => Phase.IsWhole ? 0 : Aligned((long)Shape.Batch * Shape.OutChannels * Shape.OutPlane * sizeof(float));
 
         /// <summary>w [M, C / groups, taps] to [C, M / groups, taps of the phase in reverse].</summary>
         public void Turn(float* weights, float* turned)
         {
-            int groupIn = _forward.GroupInChannels, groupOut = _forward.GroupOutChannels, taps = _forward.Taps;
-            for (int c = 0; c < _forward.InChannels; c++)
-            {
-                for (int m = 0; m < groupOut; m++)
-                {
-                    float* from = weights + ((long)(c / groupIn * groupOut + m) * groupIn + c % groupIn) * taps;
-                    for (int y = _rows.Taps - 1; y >= 0; y--)
-                        for (int x = _columns.Taps - 1; x >= 0; x--) *turned++ = from[(_rows.First + y * _rows.Step) * _forward.KernelWidth + _columns.First + x * _columns.Step];
-                }
-            }
+            var view = WeightView.Turned(Phase, weights);
+            for (int c = 0; c < Shape.OutChannels; c++)
+                for (int m = 0; m < Shape.GroupInChannels; m++)
+                    for (int tap = 0; tap < Shape.Taps; tap++) *turned++ = view.At(c, m, tap);
         }
 
         /// <summary>No tap reaches this phase: the epilogue of zero.</summary>
         public void Fill(in Epilogue epilogue, float* dx)
         {
-            for (int plane = 0; plane < _forward.Batch * _forward.InChannels; plane++)
+            Conv2DShape forward = Phase.Forward;
+            for (int plane = 0; plane < forward.Batch * forward.InChannels; plane++)
             {
-                float value = epilogue.Activation.Apply(epilogue.RowBias == null ? 0 : epilogue.RowBias[plane % _forward.InChannels]);
-                float* to = dx + (long)plane * _forward.InPlane;
-                for (int y = PhaseY; y < _forward.InHeight; y += _forward.StrideHeight)
-                    for (int x = PhaseX; x < _forward.InWidth; x += _forward.StrideWidth) to[y * _forward.InWidth + x] = value;
+                float value = epilogue.Activation.Apply(epilogue.RowBias == null ? 0 : epilogue.RowBias[plane % forward.InChannels]);
+                float* to = dx + (long)plane * forward.InPlane;
+                for (int y = Phase.Row; y < forward.InHeight; y += forward.StrideHeight)
+                    for (int x = Phase.Column; x < forward.InWidth; x += forward.StrideWidth) to[y * forward.InWidth + x] = value;
             }
         }
 
@@ -155,16 +97,17 @@ internal static unsafe class Conv2DBackwardData
     }
 
     /// <summary>A chunk is one plane of dx: its phase takes its places.</summary>
-    private readonly struct ScatterJob(Conv2DShape shape, Part part, float* output, float* dx) : IJob
+    private readonly struct ScatterJob(Conv2DPhase phase, float* output, float* dx) : IJob
     {
         public void Run(int chunk)
         {
-            float* from = output + (long)chunk * part.Height * part.Width;
+            Conv2DShape shape = phase.Forward;
+            float* from = output + (long)chunk * phase.Height * phase.Width;
             float* to = dx + (long)chunk * shape.InPlane;
-            for (int y = 0; y < part.Height; y++)
+            for (int y = 0; y < phase.Height; y++)
             {
-                float* row = to + (y * shape.StrideHeight + part.PhaseY) * shape.InWidth + part.PhaseX;
-                for (int x = 0; x < part.Width; x++) row[x * shape.StrideWidth] = *from++;
+                float* row = to + (y * shape.StrideHeight + phase.Row) * shape.InWidth + phase.Column;
+                for (int x = 0; x < phase.Width; x++) row[x * shape.StrideWidth] = *from++;
             }
         }
     }

@@ -119,7 +119,7 @@ public sealed unsafe class BlockedWinogradTests
         public void Run<TTile>(Activation activation) where TTile : struct, IWinogradTile
         {
             using var packed = new NativeBuffer<float>(WinogradWeights.Floats<TTile>(_shape.OutChannels, _shape.InChannels));
-            WinogradWeights.Pack<TTile>(_shape.OutChannels, _shape.InChannels, _w.Pointer, packed.Pointer);
+            WinogradWeights.Pack<TTile>(_shape.OutChannels, _shape.InChannels, WeightView.Of(_shape, _w.Pointer), packed.Pointer);
             Y.Fill(float.NaN);
             BlockedWinogradConv2D.Run<TTile>(_shape, _blockedX.Pointer, packed.Pointer, new BlockedEpilogue { Bias = _bias.Pointer, Residual = _blockedResidual.Pointer, Activation = activation }, _blockedY.Pointer);
         }

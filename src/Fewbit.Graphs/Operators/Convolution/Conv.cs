@@ -62,11 +62,16 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
 
     private static bool TakesWinograd(CompilationContext context, Conv2DShape shape) => WinogradConv2D.Fits(shape) && context.Winograd.TryTake(WinogradConv2D.PackedWeightBytes(shape));
 
+    /// <summary>Weights that change are transformed in each run, in scratch that is shared; constant ones are kept.</summary>
+    private static bool TakesBlockedWinograd(CompilationContext context, Conv2DShape shape, Tensor? weight) => weight is null
+        ? BlockedWinogradConv2D.FitsOnce(shape)
+        : BlockedWinogradConv2D.Fits(shape) && context.Winograd.TryTake(BlockedWinogradConv2D.PackedWeightBytes(shape));
+
     private IKernel CompileBlocked(CompilationContext context, Conv2DShape shape)
     {
         (Tensor? weight, Tensor? bias) = (context.Constant(1), context.Constant(2));
         if (context.Node.Inputs[0]!.Layout == Layout.RowMajor) return new BlockedConvKernel<PlanesRoute>(shape, Activation, weight, bias);
-        if (AllowsWinograd && weight is not null && BlockedWinogradConv2D.Fits(shape) && context.Winograd.TryTake(BlockedWinogradConv2D.PackedWeightBytes(shape))) return new BlockedConvKernel<WinogradRoute>(shape, Activation, weight, bias);
+        if (AllowsWinograd && TakesBlockedWinograd(context, shape, weight)) return new BlockedConvKernel<WinogradRoute>(shape, Activation, weight, bias);
         return BlockedConv2D.Fits(shape) ? new BlockedConvKernel<DirectRoute>(shape, Activation, weight, bias) : new BlockedConvKernel<ConvertingRoute>(shape, Activation, weight, bias);
     }
 

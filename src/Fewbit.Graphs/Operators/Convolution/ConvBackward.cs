@@ -3,14 +3,19 @@ using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Operators;
 
-/// <summary>ai.fewbit ConvBackwardData(dy, w, shape of x): the adjoint of a convolution in its image.</summary>
-internal sealed record ConvBackwardData(WindowAttributes Window, long Groups) : ICompiledOperator, IDifferentiable
+/// <summary>ai.fewbit ConvBackwardData(dy, w, shape of x, added): the adjoint of a convolution in its image, plus another tensor of x's shape where it is given.</summary>
+/// <param name="Window">Strides, dilations, padding of the forward convolution.</param>
+/// <param name="Groups">Groups of channels that do not meet.</param>
+/// <param name="AllowsWinograd">Whether sums may be transformed for speed, see <see cref="Conv"/>; read from the attribute winograd.</param>
+internal sealed record ConvBackwardData(WindowAttributes Window, long Groups, bool AllowsWinograd = false) : ICompiledOperator, IDifferentiable
 {
-    public static ConvBackwardData Parse(Node node) => new(WindowAttributes.Parse(node), node.Int("group", 1));
+    private const int Added = 3;
+
+    public static ConvBackwardData Parse(Node node) => new(WindowAttributes.Parse(node), node.Int("group", 1), node.Int("winograd", 0) != 0);
 
     public void Infer(InferenceContext context)
     {
-        context.Node.ExpectInputs(3, 3);
+        context.Node.ExpectInputs(3, 4);
         context.SetOutput(0, context.InputType(0), ConvBackward.StatedShape(context, 2, context.InputShape(0)));
     }
 
@@ -19,6 +24,7 @@ internal sealed record ConvBackwardData(WindowAttributes Window, long Groups) : 
     public IKernel? Compile(CompilationContext context)
     {
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.OutputShape(0), context.InputShape(1));
+        if (context.Node.Outputs[0].Layout == Layout.ChannelBlocks16) return BlockedConvBackwardDataKernel.Create(context.Node, shape.ToPlanar(), AllowsWinograd);
         return context.InputType(0) switch
         {
             ElementType.Float32 when PlanarConvBackwardDataKernel.Fits(shape) => new PlanarConvBackwardDataKernel(shape.ToPlanar(), hasBias: false),
@@ -34,6 +40,7 @@ internal sealed record ConvBackwardData(WindowAttributes Window, long Groups) : 
         (Value dy, Value w) = (context.Input(0), context.Input(1));
         if (context.Needs(0)) context.SetInputGradient(0, ConvGradients.Forward(context.Node, gradient, w));
         if (context.Needs(1)) context.SetInputGradient(1, ConvGradients.Weights(context.Node, gradient, dy, w));
+        if (context.Needs(Added)) context.SetInputGradient(Added, gradient);
     }
 
     private sealed class Kernel<T>(ConvGeometry shape) : IKernel where T : unmanaged, IBinaryFloatingPointIeee754<T>
@@ -41,7 +48,8 @@ internal sealed record ConvBackwardData(WindowAttributes Window, long Groups) : 
         public void Run(EvaluationContext context)
         {
             Span<T> x = context.Output(0).Span<T>();
-            x.Clear();
+            if (context.FindInput(Added) is { } added) added.Span<T>().CopyTo(x);
+            else x.Clear();
             ConvReference.Accumulate<T, ConvReference.ToImage>(shape, x, context.Input(1).Span<T>(), context.Input(0).Span<T>());
         }
     }

@@ -36,7 +36,9 @@ internal static unsafe class BlockedConv2D
         : TilePanels.Bytes(shape, TileSum.OfBlocks(shape));
 
     /// <summary>Packs w [M, C / groups, kH, kW]; packed is aligned to 64 bytes.</summary>
-    public static void PackWeights(in Conv2DShape shape, float* weights, float* packed)
+    public static void PackWeights(in Conv2DShape shape, float* weights, float* packed) => PackWeights(shape, WeightView.Of(shape, weights), packed);
+
+    public static void PackWeights(in Conv2DShape shape, in WeightView weights, float* packed)
     {
         if (BlockedDepthwise.Fits(shape)) BlockedDepthwise.PackWeights(shape, weights, packed);
         else TilePanels.Pack(shape, TileSum.OfBlocks(shape), weights, packed);
@@ -48,7 +50,7 @@ internal static unsafe class BlockedConv2D
     /// <summary>y = epilogue(conv(x, w)).</summary>
     /// <param name="shape">The convolution.</param>
     /// <param name="x">[N, C/16, H, W, 16].</param>
-    /// <param name="packed">From <see cref="PackWeights"/> for the same shape (any batch).</param>
+    /// <param name="packed">From PackWeights for the same shape (any batch).</param>
     /// <param name="epilogue">Bias, residual (may be y), activation.</param>
     /// <param name="y">[N, M/16, OutHeight, OutWidth, 16], aligned to 64 bytes.</param>
     /// <param name="scratch"><see cref="ScratchBytes"/> bytes, aligned to 64.</param>

@@ -16,7 +16,7 @@ internal static unsafe class BlockedDepthwise
     public static long PackedWeightBytes(in Conv2DShape shape) => (long)Blocks(shape) * shape.Taps * TileSum.Block * sizeof(float);
 
     /// <summary>[block][tap][16].</summary>
-    public static void PackWeights(in Conv2DShape shape, float* weights, float* packed)
+    public static void PackWeights(in Conv2DShape shape, in WeightView weights, float* packed)
     {
         for (int block = 0; block < Blocks(shape); block++)
         {
@@ -25,7 +25,7 @@ internal static unsafe class BlockedDepthwise
                 for (int lane = 0; lane < TileSum.Block; lane++, packed++)
                 {
                     int channel = block * TileSum.Block + lane;
-                    *packed = channel < shape.OutChannels ? weights[(long)channel * shape.Taps + tap] : 0;
+                    *packed = channel < shape.OutChannels ? weights.At(channel, 0, tap) : 0;
                 }
             }
         }

@@ -23,16 +23,21 @@ internal static unsafe class BlockedWinogradConv2D
         return Math.Min(Cost<WinogradTile2>(shape), Cost<WinogradTile4>(shape)) < 0.9 * direct;
     }
 
+    /// <summary>The same for weights that are transformed for one run alone.</summary>
+    public static bool FitsOnce(in Conv2DShape shape) => Fits(shape);
+
     /// <summary>Bytes of transformed weights: 4 times those of the direct route, or 16/9 times with small tiles.</summary>
     public static long PackedWeightBytes(in Conv2DShape shape) => sizeof(float) * (UsesLargeTiles(shape)
         ? WinogradWeights.Floats<WinogradTile4>(shape.OutChannels, shape.InChannels)
         : WinogradWeights.Floats<WinogradTile2>(shape.OutChannels, shape.InChannels));
 
     /// <summary>Transforms and packs w [K, C, 3, 3].</summary>
-    public static void PackWeights(in Conv2DShape shape, float* w, float* packed)
+    public static void PackWeights(in Conv2DShape shape, float* w, float* packed) => PackWeights(shape, WeightView.Of(shape, w), packed);
+
+    public static void PackWeights(in Conv2DShape shape, in WeightView weights, float* packed)
     {
-        if (UsesLargeTiles(shape)) WinogradWeights.Pack<WinogradTile4>(shape.OutChannels, shape.InChannels, w, packed);
-        else WinogradWeights.Pack<WinogradTile2>(shape.OutChannels, shape.InChannels, w, packed);
+        if (UsesLargeTiles(shape)) WinogradWeights.Pack<WinogradTile4>(shape.OutChannels, shape.InChannels, weights, packed);
+        else WinogradWeights.Pack<WinogradTile2>(shape.OutChannels, shape.InChannels, weights, packed);
     }
 
     /// <summary>Shared scratch that <see cref="Run"/> needs: none, each thread has its own.</summary>
@@ -41,7 +46,7 @@ internal static unsafe class BlockedWinogradConv2D
     /// <summary>y = epilogue(conv(x, w)).</summary>
     /// <param name="shape">The convolution; channels need not be whole blocks.</param>
     /// <param name="x">[N, C/16, H, W, 16].</param>
-    /// <param name="packed">From <see cref="PackWeights"/> for the same shape.</param>
+    /// <param name="packed">From PackWeights for the same shape.</param>
     /// <param name="epilogue">Bias, residual, activation.</param>
     /// <param name="y">[N, K/16, OutHeight, OutWidth, 16].</param>
     /// <param name="scratch"><see cref="ScratchBytes"/> bytes.</param>

@@ -15,7 +15,7 @@ internal static unsafe class PlanarBlockedConv2D
 
     public static long PackedWeightBytes(in Conv2DShape shape) => TilePanels.Bytes(shape, TileSum.OfPaddedPlanes(shape));
 
-    public static void PackWeights(in Conv2DShape shape, float* weights, float* packed) => TilePanels.Pack(shape, TileSum.OfPaddedPlanes(shape), weights, packed);
+    public static void PackWeights(in Conv2DShape shape, float* weights, float* packed) => TilePanels.Pack(shape, TileSum.OfPaddedPlanes(shape), WeightView.Of(shape, weights), packed);
 
     public static long ScratchBytes(in Conv2DShape shape) => 0;
 

@@ -1,3 +1,6 @@
+using System.Runtime.Intrinsics;
+using Fewbit.Tensors.Threading;
+
 namespace Fewbit.Tensors.Kernels;
 
 /// <summary>Output blocks that read the same input segments: one panel of packed weights, [segment][tap][step][block][16].</summary>
@@ -12,6 +15,8 @@ internal struct TilePanel
 /// <summary>Packed weights: a table of <see cref="TilePanel"/>, then their weights.</summary>
 internal static unsafe class TilePanels
 {
+    private const int SegmentFloatsAChunk = 1 << 14;
+
     /// <summary>Products that the panels compute for one output pixel, padding included.</summary>
     public static long Products(in Conv2DShape shape, in TileSum sum) => Layout(shape, sum, null, 0).Floats;
 
@@ -23,12 +28,13 @@ internal static unsafe class TilePanels
 
     public static int Count(in Conv2DShape shape, in TileSum sum) => Layout(shape, sum, null, 0).Panels;
 
-    public static void Pack(in Conv2DShape shape, in TileSum sum, float* weights, float* packed)
+    public static void Pack(in Conv2DShape shape, in TileSum sum, in WeightView weights, float* packed)
     {
         int count = Count(shape, sum);
         var panels = (TilePanel*)packed;
         Layout(shape, sum, panels, TableBytes(count) / sizeof(float));
-        for (int i = 0; i < count; i++) Fill(shape, sum, panels[i], weights, packed + panels[i].Weights);
+        var job = new PackJob(shape, sum, weights, packed, count);
+        Workers.Run(job.Chunks, ref job);
     }
 
     private static long TableBytes(int panels) => ((long)panels * sizeof(TilePanel) + 63) / 64 * 64;
@@ -63,26 +69,73 @@ internal static unsafe class TilePanels
         return (firstChannel / sum.Steps, (endChannel + sum.Steps - 1) / sum.Steps);
     }
 
-    private static void Fill(in Conv2DShape shape, in TileSum sum, in TilePanel panel, float* weights, float* to)
+    /// <summary>A chunk is some segments of one panel.</summary>
+    private readonly struct PackJob : IJob
     {
-        for (int s = 0; s < panel.Segments; s++)
+        private readonly Conv2DShape _shape;
+        private readonly TileSum _sum;
+        private readonly WeightView _weights;
+        private readonly float* _packed;
+        private readonly int _panels, _parts;
+
+        public PackJob(in Conv2DShape shape, in TileSum sum, in WeightView weights, float* packed, int panels)
         {
-            for (int tap = 0; tap < sum.Taps; tap++)
+            (_shape, _sum, _weights, _panels) = (shape, sum, weights, panels);
+            _packed = packed;
+            _parts = Math.Clamp((int)((long)sum.Segments * sum.Taps * sum.Steps * TileSum.Block / SegmentFloatsAChunk), 1, sum.Segments);
+        }
+
+        public int Chunks => _panels * _parts;
+
+        public void Run(int chunk)
+        {
+            TilePanel panel = ((TilePanel*)_packed)[chunk / _parts];
+            int part = chunk % _parts, end = (int)((long)panel.Segments * (part + 1) / _parts);
+            float* lanes = (float*)ThreadScratch.Get((long)_sum.Steps * _weights.MemoryTaps * TileSum.Block * sizeof(float));
+            for (int s = (int)((long)panel.Segments * part / _parts); s < end; s++)
             {
-                for (int step = 0; step < sum.Steps; step++)
+                float* to = _packed + panel.Weights + (long)s * _sum.Taps * _sum.Steps * panel.Blocks * TileSum.Block;
+                for (int block = 0; block < panel.Blocks; block++) Fill(panel.FirstBlock + block, panel.FirstSegment + s, lanes, to + block * TileSum.Block, panel.Blocks * TileSum.Block);
+            }
+        }
+
+        /// <summary>One block of one segment: [tap][step], <paramref name="stride"/> floats apart.</summary>
+        private void Fill(int block, int segment, float* lanes, float* to, int stride)
+        {
+            int first = block * TileSum.Block, end = Math.Min(first + TileSum.Block, _shape.OutChannels);
+            if (!_sum.IsBlocked || !_weights.IsOneGroup(first, end))
+            {
+                FillEach(first, segment, to, stride);
+                return;
+            }
+            // Channels of the segment that the group of these outputs has.
+            int channel = segment * _sum.Steps - first / _shape.GroupOutChannels * _shape.GroupInChannels;
+            int firstStep = Math.Clamp(-channel, 0, _sum.Steps), endStep = Math.Clamp(_shape.GroupInChannels - channel, firstStep, _sum.Steps);
+            _weights.CopyLanes(first, end - first, channel + firstStep, endStep - firstStep, lanes);
+            for (int tap = 0; tap < _sum.Taps; tap++)
+            {
+                float* from = lanes + _weights.PlaceOf(tap) * TileSum.Block;
+                for (int step = 0; step < _sum.Steps; step++, to += stride)
                 {
-                    for (int lane = 0; lane < panel.Blocks * TileSum.Block; lane++, to++)
-                        *to = Weight(shape, sum, weights, panel.FirstBlock * TileSum.Block + lane, panel.FirstSegment + s, tap, step);
+                    bool isThere = step >= firstStep && step < endStep;
+                    (isThere ? Vector512.Load(from + (step - firstStep) * _weights.MemoryTaps * TileSum.Block) : default).Store(to);
                 }
             }
         }
-    }
 
-    private static float Weight(in Conv2DShape shape, in TileSum sum, float* weights, int outChannel, int segment, int tap, int step)
-    {
-        if (outChannel >= shape.OutChannels) return 0;
-        if (!sum.IsBlocked) return weights[((long)outChannel * shape.InChannels + segment) * shape.Taps + tap * sum.Steps + step];
-        int channel = segment * sum.Steps + step - outChannel / shape.GroupOutChannels * shape.GroupInChannels;
-        return (uint)channel < (uint)shape.GroupInChannels ? weights[((long)outChannel * shape.GroupInChannels + channel) * shape.Taps + tap] : 0;
+        private void FillEach(int firstOutput, int segment, float* to, int stride)
+        {
+            for (int tap = 0; tap < _sum.Taps; tap++)
+                for (int step = 0; step < _sum.Steps; step++, to += stride)
+                    for (int lane = 0; lane < TileSum.Block; lane++) to[lane] = Weight(firstOutput + lane, segment, tap, step);
+        }
+
+        private float Weight(int output, int segment, int tap, int step)
+        {
+            if (output >= _shape.OutChannels) return 0;
+            if (!_sum.IsBlocked) return _weights.At(output, segment, tap * _sum.Steps + step);
+            int channel = segment * _sum.Steps + step - output / _shape.GroupOutChannels * _shape.GroupInChannels;
+            return (uint)channel < (uint)_shape.GroupInChannels ? _weights.At(output, channel, tap) : 0;
+        }
     }
 }

@@ -28,11 +28,16 @@ internal readonly unsafe struct TileWork
 
     private int ZeroFloats => (_sum.Steps + TileKernel.MostBlocks * TileSum.Block + 15) / 16 * 16;
 
-    /// <summary>Bytes of working memory of <see cref="Multiply"/>.</summary>
+    /// <summary>Bytes of working memory of a multiplication.</summary>
     public long ScratchBytes => (OffsetInts + ZeroFloats) * sizeof(float) + _sum.Segments * (long)sizeof(long);
 
+    /// <summary>Blocks of a panel.</summary>
+    public int BlocksOf(int panel) => ((TilePanel*)_packed)[panel].Blocks;
+
+    /// <summary>The first block of a panel.</summary>
+    public int FirstBlockOf(int panel) => ((TilePanel*)_packed)[panel].FirstBlock;
+
     /// <summary>Computes the output blocks of a panel at a range of pixels.</summary>
-    /// <remarks>Sums range by range of segments, so that the weights of a range stay in the cache for all tiles; y holds the sums between ranges.</remarks>
     /// <param name="index">The panel.</param>
     /// <param name="batch">Index of the image.</param>
     /// <param name="image">The image of x, or a copy of some rows.</param>
@@ -41,6 +46,17 @@ internal readonly unsafe struct TileWork
     /// <param name="endPixel">Behind the last output pixel.</param>
     /// <param name="scratch"><see cref="ScratchBytes"/> bytes.</param>
     public void Multiply(int index, int batch, byte* image, int imagePixel, int firstPixel, int endPixel, void* scratch)
+    {
+        long at = (((long)batch * _outBlocks + FirstBlockOf(index)) * _pixels + firstPixel) * TileSum.Block;
+        Multiply(index, image, imagePixel, firstPixel, endPixel, _y + at, _epilogue.Residual == null ? null : _epilogue.Residual + at, _pixels, scratch);
+    }
+
+    /// <summary>The same to another place: <paramref name="y"/> takes the pixels of the range alone, block after block. The residual of the epilogue is left out.</summary>
+    public void MultiplyTo(int index, byte* image, int firstPixel, int endPixel, float* y, void* scratch) =>
+        Multiply(index, image, 0, firstPixel, endPixel, y, null, endPixel - firstPixel, scratch);
+
+    /// <summary>Sums range by range of segments, so that the weights of a range stay in the cache for all tiles; y holds the sums between ranges.</summary>
+    private void Multiply(int index, byte* image, int imagePixel, int firstPixel, int endPixel, float* y, float* residual, int blockPixels, void* scratch)
     {
         TilePanel panel = ((TilePanel*)_packed)[index];
         int segmentFloats = _sum.Taps * _sum.Steps * panel.Blocks * TileSum.Block, segmentsPerRange = Math.Max(1, RangeFloats / segmentFloats);
@@ -55,9 +71,8 @@ internal readonly unsafe struct TileWork
             Offsets = offsets,
             OffsetsEnd = offsets + OffsetInts,
             Zeros = zeros,
-            BlockBytes = (long)_pixels * TileSum.Block * sizeof(float),
+            BlockBytes = (long)blockPixels * TileSum.Block * sizeof(float),
         };
-        long at = ((long)batch * _outBlocks + panel.FirstBlock) * _pixels * TileSum.Block;
         for (int first = 0; first < panel.Segments; first += segmentsPerRange)
         {
             int end = Math.Min(first + segmentsPerRange, panel.Segments);
@@ -66,26 +81,26 @@ internal readonly unsafe struct TileWork
             task.Weights = _packed + panel.Weights + (long)first * segmentFloats;
             task.Bias = first == 0 && _epilogue.Bias != null ? _epilogue.Bias + panel.FirstBlock * TileSum.Block : zeros;
             task.End = new(end == panel.Segments ? _epilogue.Activation : Activation.None);
-            float* start = first == 0 ? _epilogue.Residual : _y;
-            Tiles(&task, panel.Blocks, image, imagePixel, firstPixel, endPixel, at, start);
+            task.Y = y;
+            task.Start = first == 0 ? residual : y;
+            Tiles(task, panel.Blocks, image, imagePixel, firstPixel, endPixel);
         }
     }
 
-    private void Tiles(TileTask* task, int blocks, byte* image, int imagePixel, int firstPixel, int endPixel, long at, float* start)
+    private void Tiles(TileTask task, int blocks, byte* image, int imagePixel, int firstPixel, int endPixel)
     {
         int tiles = (endPixel - firstPixel + TileKernel.MostPixels(blocks) - 1) / TileKernel.MostPixels(blocks);
         int smallest = (endPixel - firstPixel) / tiles, larger = (endPixel - firstPixel) % tiles;
-        if (_sum.IsFlat) _sum.FillOffsets(0, task->Offsets);
+        if (_sum.IsFlat) _sum.FillOffsets(0, task.Offsets);
         for (int tile = 0, pixel = firstPixel; tile < tiles; tile++)
         {
             int size = smallest + (tile < larger ? 1 : 0);
-            long pixelAt = at + (long)pixel * TileSum.Block;
-            if (_sum.IsFlat) task->Image = image + (long)(pixel - imagePixel) * _sum.PixelBytes;
-            else _sum.FillOffsets(pixel - imagePixel, task->Offsets);
-            task->Y = _y + pixelAt;
-            task->Start = start == null ? null : start + pixelAt;
-            TileKernel.Run(task, blocks, size, _sum.Steps);
+            if (_sum.IsFlat) task.Image = image + (long)(pixel - imagePixel) * _sum.PixelBytes;
+            else _sum.FillOffsets(pixel - imagePixel, task.Offsets);
+            TileKernel.Run(&task, blocks, size, _sum.Steps);
             pixel += size;
+            task.Y += size * TileSum.Block;
+            if (task.Start != null) task.Start += size * TileSum.Block;
         }
     }
 }

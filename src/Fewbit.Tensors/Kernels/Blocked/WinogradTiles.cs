@@ -14,8 +14,8 @@ internal unsafe interface IWinogradTile
     /// <summary>What a tile's transform of 16 channels costs, in vector multiplications; measured on Zen 4.</summary>
     static abstract int TransformCost { get; }
 
-    /// <summary>Transform of a 3x3 kernel: one row for each of the Outputs + 2 points.</summary>
-    static abstract double[][] Kernel { get; }
+    /// <summary>Transforms 3x3 weights, vectors <paramref name="tapStep"/> floats apart, to vectors <paramref name="step"/> floats apart.</summary>
+    static abstract void Kernel(float* taps, nint tapStep, float* to, nint step);
 
     /// <summary>Transforms a square of inputs, given by its rows, to vectors <paramref name="step"/> floats apart.</summary>
     static abstract void Input(float** rows, float* to, nint step);
@@ -27,13 +27,41 @@ internal unsafe interface IWinogradTile
 /// <summary>F(2,3): 16 products for 4 outputs.</summary>
 internal readonly unsafe struct WinogradTile2 : IWinogradTile
 {
-    private static readonly double[][] Weights = [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]];
-
     public static int Outputs => 2;
 
     public static int TransformCost => 110;
 
-    public static double[][] Kernel => Weights;
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Kernel(float* taps, nint tapStep, float* to, nint step)
+    {
+        Vector512<float> s0, s1, s2, d0, d1, d2;
+        Halves(taps, tapStep, 0, out s0, out d0);
+        Halves(taps, tapStep, 1, out s1, out d1);
+        Halves(taps, tapStep, 2, out s2, out d2);
+        KernelRow(Vector512.Load(taps), Vector512.Load(taps + tapStep), Vector512.Load(taps + 2 * tapStep), to, step);
+        KernelRow(s0, s1, s2, to + 4 * step, step);
+        KernelRow(d0, d1, d2, to + 8 * step, step);
+        KernelRow(Vector512.Load(taps + 6 * tapStep), Vector512.Load(taps + 7 * tapStep), Vector512.Load(taps + 8 * tapStep), to + 12 * step, step);
+    }
+
+    /// <summary>Half of sum and difference of a column.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Halves(float* taps, nint tapStep, int j, out Vector512<float> sum, out Vector512<float> difference)
+    {
+        Vector512<float> ends = 0.5f * (Vector512.Load(taps + j * tapStep) + Vector512.Load(taps + (6 + j) * tapStep)), middle = 0.5f * Vector512.Load(taps + (3 + j) * tapStep);
+        sum = ends + middle;
+        difference = ends - middle;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void KernelRow(Vector512<float> a, Vector512<float> b, Vector512<float> c, float* to, nint step)
+    {
+        Vector512<float> ends = 0.5f * (a + c), middle = 0.5f * b;
+        a.Store(to);
+        (ends + middle).Store(to + step);
+        (ends - middle).Store(to + 2 * step);
+        c.Store(to + 3 * step);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Input(float** rows, float* to, nint step)
@@ -83,13 +111,42 @@ internal readonly unsafe struct WinogradTile2 : IWinogradTile
 /// <summary>F(4,3): 36 products for 16 outputs.</summary>
 internal readonly unsafe struct WinogradTile4 : IWinogradTile
 {
-    private static readonly double[][] Weights = [[1 / 4.0, 0, 0], [-1 / 6.0, -1 / 6.0, -1 / 6.0], [-1 / 6.0, 1 / 6.0, -1 / 6.0], [1 / 24.0, 1 / 12.0, 1 / 6.0], [1 / 24.0, -1 / 12.0, 1 / 6.0], [0, 0, 1]];
+    private const float Sixth = 1f / 6;
 
     public static int Outputs => 4;
 
     public static int TransformCost => 250;
 
-    public static double[][] Kernel => Weights;
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Kernel(float* taps, nint tapStep, float* to, nint step)
+    {
+        Vector512<float> a0 = Vector512.Load(taps), a1 = Vector512.Load(taps + tapStep), a2 = Vector512.Load(taps + 2 * tapStep);
+        Vector512<float> b0 = Vector512.Load(taps + 3 * tapStep), b1 = Vector512.Load(taps + 4 * tapStep), b2 = Vector512.Load(taps + 5 * tapStep);
+        Vector512<float> c0 = Vector512.Load(taps + 6 * tapStep), c1 = Vector512.Load(taps + 7 * tapStep), c2 = Vector512.Load(taps + 8 * tapStep);
+        KernelRow(0.25f * a0, 0.25f * a1, 0.25f * a2, to, step);
+        KernelRow(c0, c1, c2, to + 30 * step, step);
+        Vector512<float> s0 = Sixth * (a0 + c0), s1 = Sixth * (a1 + c1), s2 = Sixth * (a2 + c2);
+        KernelRow(Plus(-s0, -Sixth, b0), Plus(-s1, -Sixth, b1), Plus(-s2, -Sixth, b2), to + 6 * step, step);
+        KernelRow(Plus(-s0, Sixth, b0), Plus(-s1, Sixth, b1), Plus(-s2, Sixth, b2), to + 12 * step, step);
+        s0 = Sixth * Plus(c0, 0.25f, a0);
+        s1 = Sixth * Plus(c1, 0.25f, a1);
+        s2 = Sixth * Plus(c2, 0.25f, a2);
+        KernelRow(Plus(s0, Sixth / 2, b0), Plus(s1, Sixth / 2, b1), Plus(s2, Sixth / 2, b2), to + 18 * step, step);
+        KernelRow(Plus(s0, -Sixth / 2, b0), Plus(s1, -Sixth / 2, b1), Plus(s2, -Sixth / 2, b2), to + 24 * step, step);
+    }
+
+    /// <summary>(a / 4, -(a + b + c) / 6, -(a - b + c) / 6, (a / 4 + b / 2 + c) / 6, (a / 4 - b / 2 + c) / 6, c).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void KernelRow(Vector512<float> a, Vector512<float> b, Vector512<float> c, float* to, nint step)
+    {
+        Vector512<float> ends = Sixth * (a + c), far = Sixth * Plus(c, 0.25f, a);
+        (0.25f * a).Store(to);
+        Plus(-ends, -Sixth, b).Store(to += step);
+        Plus(-ends, Sixth, b).Store(to += step);
+        Plus(far, Sixth / 2, b).Store(to += step);
+        Plus(far, -Sixth / 2, b).Store(to += step);
+        c.Store(to + step);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Input(float** rows, float* to, nint step)
