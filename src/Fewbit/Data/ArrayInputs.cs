@@ -30,21 +30,29 @@ internal sealed class ArrayInputs
 
     public SampleBatch Batch(DataSet data, int first, int count, int rows, int[]? labels, CancellationToken cancellation)
     {
-        var batch = new Dictionary<string, Tensor>(StringComparer.Ordinal);
-        foreach ((ValueInfo input, _, Shape item) in _pairs) batch[input.Name] = Tensor.AllocateUninitialized(input.Type, new Shape([rows, .. item.Dims]));
+        Dictionary<string, Tensor> batch = Allocate(rows);
         for (int row = 0; row < rows; row++)
         {
             cancellation.ThrowIfCancellationRequested();
-            int index = first + Math.Min(row, count - 1);
-            IReadOnlyDictionary<string, Tensor> arrays = data.Read(index).Arrays!;
-            foreach ((ValueInfo input, string key, Shape item) in _pairs)
-            {
-                Tensor source = arrays[key];
-                if (source.Shape != item) throw new InvalidDataException($"{data.NameOf(index)}: array '{key}' is {source}, the first sample is {item}; samples of a data set have one shape");
-                TensorConversion.Copy(source, batch[input.Name].Rows(row, 1));
-            }
+            Write(data, first + Math.Min(row, count - 1), batch, row);
         }
         return new(batch, count, first, labels);
+    }
+
+    /// <summary>A tensor of so many rows for each input.</summary>
+    public Dictionary<string, Tensor> Allocate(int rows) =>
+        _pairs.ToDictionary(pair => pair.Input.Name, pair => Tensor.AllocateUninitialized(pair.Input.Type, new Shape([rows, .. pair.Item.Dims])), StringComparer.Ordinal);
+
+    /// <summary>Writes a sample into a row of the batch.</summary>
+    public void Write(DataSet data, int index, IReadOnlyDictionary<string, Tensor> batch, int row)
+    {
+        IReadOnlyDictionary<string, Tensor> arrays = data.Read(index).Arrays!;
+        foreach ((ValueInfo input, string key, Shape item) in _pairs)
+        {
+            Tensor source = arrays[key];
+            if (source.Shape != item) throw new InvalidDataException($"{data.NameOf(index)}: array '{key}' is {source}, the first sample is {item}; samples of a data set have one shape");
+            TensorConversion.Copy(source, batch[input.Name].Rows(row, 1));
+        }
     }
 
     private static void CheckShape(ValueInfo input, string key, Tensor item, string source)

@@ -28,6 +28,12 @@ public sealed class PicturePreprocessor
     /// <summary>What the pictures are made for.</summary>
     public PictureInput Input { get; }
 
+    /// <summary>The number that each byte becomes, by channel in the model's order.</summary>
+    internal float[][] ChannelValues => _values;
+
+    /// <summary>True where the model's first channel is the picture's last.</summary>
+    internal bool IsReversed => _settings.ColourOrder == ColourOrder.Bgr;
+
     /// <summary>Resizes, crops and sets the number of channels; the bytes that <see cref="Write"/> normalizes.</summary>
     /// <exception cref="InvalidDataException"><see cref="PictureFit.None"/> and the picture is smaller than the model's input.</exception>
     public Image Fit(Image image, string name)
@@ -72,7 +78,7 @@ public sealed class PicturePreprocessor
         for (int c = 0; c < channels; c++)
         {
             ReadOnlySpan<T> table = values[c];
-            int from = _settings.ColourOrder == ColourOrder.Bgr ? channels - 1 - c : c;
+            int from = IsReversed ? channels - 1 - c : c;
             for (int s = from, t = c * channelStep; s < source.Length; s += channels, t += pixelStep) target[t] = table[source[s]];
         }
     }

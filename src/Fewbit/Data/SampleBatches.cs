@@ -64,7 +64,7 @@ public sealed class SampleBatches : IEnumerable<SampleBatch>
         }
     }
 
-    private static PicturePreprocessor Pictures(DataSet data, IReadOnlyList<ValueInfo> inputs, Preprocessing? preprocessing)
+    internal static PicturePreprocessor Pictures(DataSet data, IReadOnlyList<ValueInfo> inputs, Preprocessing? preprocessing)
     {
         if (inputs.Count != 1)
             throw new ArgumentException($"the model has {inputs.Count} inputs ({string.Join(", ", inputs)}), {data.Description} fill one; give an .npz file with an array for each input", nameof(inputs));

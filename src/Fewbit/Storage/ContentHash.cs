@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using Fewbit.Data;
 using Fewbit.Tensors;
 
 namespace Fewbit.Storage;
@@ -8,6 +9,8 @@ namespace Fewbit.Storage;
 /// <summary>SHA-256 of contents as 64 small hexadecimal digits: the parts of an <see cref="ArtifactFingerprint"/>.</summary>
 public static class ContentHash
 {
+    private const int SamplesOfData = 16;
+
     /// <summary>Of the bytes of a file.</summary>
     public static string OfFile(string path)
     {
@@ -34,6 +37,23 @@ public static class ContentHash
             Append(hash, tensor.ToString());
             for (long done = 0; done < tensor.ByteCount; done += 1 << 30) hash.AppendData(new ReadOnlySpan<byte>(tensor.Address + done, (int)Math.Min(1 << 30, tensor.ByteCount - done)));
             GC.KeepAlive(tensor);
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>Of a data set: the number of samples, all labels, and the content of 16 samples spread over it; where it lies does not matter.</summary>
+    public static string OfData(DataSet data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Append(hash, $"{data.Count} {(data.Labels is { } labels ? string.Join(',', labels) : "unlabelled")}");
+        for (int i = 0; i < Math.Min(SamplesOfData, data.Count); i++)
+        {
+            Sample sample = data.Read((int)((long)i * data.Count / Math.Min(SamplesOfData, data.Count)));
+            if (sample.Arrays is not null) Append(hash, OfTensors(sample.Arrays));
+            if (sample.Picture is not { } picture) continue;
+            Append(hash, $"{picture.Width} {picture.Height} {picture.Channels}");
+            hash.AppendData(picture.Pixels);
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
