@@ -12,15 +12,19 @@ public static class Gradients
     /// <param name="seed">Gradient that arrives at the loss, of its shape; null for ones.</param>
     /// <returns>One gradient for each value asked for, of its shape; zeros where the loss does not depend on it.</returns>
     /// <exception cref="InvalidDataException">A node between them has no gradient rule; the message names it.</exception>
-    public static Value[] Of(Value loss, IReadOnlyList<Value> withRespectTo, Value? seed = null)
+    public static Value[] Of(Value loss, IReadOnlyList<Value> withRespectTo, Value? seed = null) => Of(loss.Graph, [(loss, seed ?? Filled(loss, 1))], withRespectTo);
+
+    /// <summary>The gradients of a sum of values, each times a seed of its shape.</summary>
+    /// <param name="graph">The graph that owns all of them.</param>
+    /// <param name="seeds">The values and the gradients that arrive at them.</param>
+    /// <param name="withRespectTo">Any values of the graph.</param>
+    /// <param name="firstNode">Where the nodes between them begin; values computed before it depend on nothing asked for.</param>
+    internal static Value[] Of(Graph graph, IReadOnlyList<(Value Output, Value Seed)> seeds, IReadOnlyList<Value> withRespectTo, int firstNode = 0)
     {
-        Graph graph = loss.Graph;
-        HashSet<Value> needed = DependentOn(graph, withRespectTo);
-        var gradients = new Dictionary<Value, Value> { [loss] = seed ?? Filled(loss, 1) };
-        if (needed.Contains(loss))
-        {
-            foreach (Node node in graph.Nodes.Take(graph.IndexOf(loss.Producer!) + 1).Reverse().ToArray()) Visit(node, graph, gradients, needed);
-        }
+        HashSet<Value> needed = DependentOn(graph.Nodes.Skip(firstNode), withRespectTo);
+        var gradients = new Dictionary<Value, Value>();
+        foreach ((Value output, Value seed) in seeds) gradients[output] = gradients.TryGetValue(output, out Value? other) ? other + seed : seed;
+        foreach (Node node in graph.Nodes.Skip(firstNode).Reverse().ToArray()) Visit(node, graph, gradients, needed);
         return [.. withRespectTo.Select(value => gradients.GetValueOrDefault(value) ?? Filled(value, 0))];
     }
 
@@ -32,10 +36,10 @@ public static class Gradients
     }
 
     /// <summary>The values asked for and everything computed from them in floating point.</summary>
-    private static HashSet<Value> DependentOn(Graph graph, IReadOnlyList<Value> roots)
+    private static HashSet<Value> DependentOn(IEnumerable<Node> nodes, IReadOnlyList<Value> roots)
     {
         var found = new HashSet<Value>(roots);
-        foreach (Node node in graph.Nodes)
+        foreach (Node node in nodes)
         {
             if (!node.Inputs.Any(input => input is not null && found.Contains(input))) continue;
             foreach (Value output in node.Outputs)

@@ -9,7 +9,7 @@ namespace Fewbit.Graphs.Operators;
 /// <param name="SoftCap">Bound that tanh gives the scores; 0: none.</param>
 /// <param name="IsCausal">Whether a query sees only keys up to its own place.</param>
 /// <param name="ScoreOutput">What output 3 holds: scores (0), after the cap (1), after the mask (2), after the softmax (3).</param>
-internal sealed record Attention(long QueryHeads, long KeyHeads, float Scale, float SoftCap, bool IsCausal, long ScoreOutput) : ICompiledOperator
+internal sealed record Attention(long QueryHeads, long KeyHeads, float Scale, float SoftCap, bool IsCausal, long ScoreOutput) : ICompiledOperator, IDifferentiable
 {
     public const int Mask = 3, PastKey = 4, PastValue = 5, KeyLengths = 6;
 
@@ -42,6 +42,20 @@ internal sealed record Attention(long QueryHeads, long KeyHeads, float Scale, fl
 
     public IKernel? Compile(CompilationContext context)
     {
+        AttentionShape shape = ShapeOf(context);
+        Shape? mask = context.HasInput(Mask) ? context.InputShape(Mask) : null;
+        return context.InputType(0) switch
+        {
+            ElementType.Float32 when IsPlain(context.Node) && shape.Queries >= FloatAttentionKernel.MinQueries => new FloatAttentionKernel(this, shape, mask),
+            ElementType.Float32 => new AttentionKernel<float>(this, shape, mask),
+            ElementType.Float64 => new AttentionKernel<double>(this, shape, mask),
+            var other => context.Node.NoKernel(other),
+        };
+    }
+
+    /// <summary>The lengths, checked.</summary>
+    public AttentionShape ShapeOf(CompilationContext context)
+    {
         (Shape q, Shape k, Shape v) = (context.InputShape(0), context.InputShape(1), context.InputShape(2));
         long past = 0;
         if (context.HasInput(PastKey))
@@ -54,14 +68,25 @@ internal sealed record Attention(long QueryHeads, long KeyHeads, float Scale, fl
         var shape = new AttentionShape((int)q[0], (int)(isSplit ? q[1] : QueryHeads), (int)(isSplit ? k[1] : KeyHeads), (int)(isSplit ? q[2] : q[1]), checked((int)past), (int)(isSplit ? k[2] : k[1]),
             (int)(isSplit ? q[3] : q[2] / QueryHeads), (int)(isSplit ? v[3] : v[2] / KeyHeads), isSplit);
         AttentionChecks.Run(context, shape);
-        Shape? mask = context.HasInput(Mask) ? context.InputShape(Mask) : null;
-        return context.InputType(0) switch
+        return shape;
+    }
+
+    public void Gradient(GradientContext context)
+    {
+        Node node = context.Node;
+        if (context.Input(0).Type != ElementType.Float32 || Enumerable.Range(1, 3).Any(i => context.OutputGradient(i) is not null) || !IsPlain(node) || context.Needs(Mask))
         {
-            ElementType.Float32 when IsPlain(context.Node) && shape.Queries >= FloatAttentionKernel.MinQueries => new FloatAttentionKernel(this, shape, mask),
-            ElementType.Float32 => new AttentionKernel<float>(this, shape, mask),
-            ElementType.Float64 => new AttentionKernel<double>(this, shape, mask),
-            var other => context.Node.NoKernel(other),
-        };
+            CompositeGradient.Apply(context, inputs => AttentionSpelling.SpellOut(this, node, inputs));
+            return;
+        }
+        Graph graph = context.Graph;
+        Value?[] inputs = [node.Inputs[0], node.Inputs[1], node.Inputs[2], node.Input(Mask), null, null, node.Input(KeyLengths), context.OutputGradient()];
+        var attributes = new Attributes { { "q_num_heads", QueryHeads }, { "kv_num_heads", KeyHeads }, { "scale", Scale }, { "is_causal", IsCausal } };
+        Node gradient = graph.InsertNode(graph.Nodes.Count, OperatorTable.FewbitDomain, "AttentionGradient", inputs, attributes, outputs: 3);
+        for (int i = 0; i < 3; i++)
+        {
+            if (context.Needs(i)) context.SetInputGradient(i, gradient.Outputs[i]);
+        }
     }
 
     private bool IsPlain(Node node) => node.Outputs.Count == 1 && node.Input(PastKey) is null && node.Input(PastValue) is null && SoftCap == 0;

@@ -117,7 +117,7 @@ internal sealed unsafe class FloatAttentionKernel(Attention op, AttentionShape s
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply(float* row, int count, float factor)
+    public static void Multiply(float* row, int count, float factor)
     {
         int i = 0, width = Vector<float>.Count;
         var factors = new Vector<float>(factor);
@@ -128,7 +128,7 @@ internal sealed unsafe class FloatAttentionKernel(Attention op, AttentionShape s
     /// <summary>Replaces x by e^(factor * (x - largest)).</summary>
     /// <returns>The sum; 0 for a row that sees nothing, which becomes zeros.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Exponentials(float* row, int count, float factor)
+    public static float Exponentials(float* row, int count, float factor)
     {
         var values = new Span<float>(row, count);
         float largest = factor >= 0 ? TensorPrimitives.Max(values) : TensorPrimitives.Min(values);

@@ -9,14 +9,7 @@ internal readonly record struct GeluFunction : IUnaryFunction
 
     public void Apply(ReadOnlySpan<float> x, Span<float> y) => FloatFunctions.Gelu(x, y);
 
-    public Value? Gradient(Value x, Value y, Value gradient) => Slope(x, gradient);
-
-    // Φ(x) + x φ(x)
-    private static Value Slope(Value x, Value gradient)
-    {
-        Value distribution = ((x * x.Scalar(1 / Math.Sqrt(2))).Apply("Erf") + 1f) * 0.5f;
-        return gradient * (distribution + x * ((x * x) * -0.5f).Apply("Exp") * x.Scalar(1 / Math.Sqrt(2 * Math.PI)));
-    }
+    public Value? Gradient(Value x, Value y, Value gradient) => x.Apply(OperatorTable.FewbitDomain, "GeluGradient", null, gradient);
 }
 
 /// <summary>0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))): ONNX Gelu with approximate = tanh.</summary>
@@ -29,12 +22,5 @@ internal readonly record struct TanhGeluFunction : IUnaryFunction
 
     public void Apply(ReadOnlySpan<float> x, Span<float> y) => FloatFunctions.TanhGelu(x, y);
 
-    public Value? Gradient(Value x, Value y, Value gradient) => Slope(x, gradient);
-
-    private static Value Slope(Value x, Value gradient)
-    {
-        Value square = x * x, tanh = ((x + square * x * x.Scalar(Inner)) * x.Scalar(Outer)).Apply("Tanh");
-        Value inner = (square * x.Scalar(3 * Inner) + 1f) * x.Scalar(Outer);
-        return gradient * ((tanh + 1f) * 0.5f + x * 0.5f * (1f - tanh * tanh) * inner);
-    }
+    public Value? Gradient(Value x, Value y, Value gradient) => x.Apply(OperatorTable.FewbitDomain, "TanhGeluGradient", null, gradient);
 }

@@ -64,6 +64,8 @@ internal static class UnaryOperators
 
     private static void RegisterGradients(OperatorRegistry registry)
     {
+        registry.Add("GeluGradient", _ => new Binary<GeluGradientFunction>(), OperatorTable.FewbitDomain);
+        registry.Add("TanhGeluGradient", _ => new Binary<TanhGeluGradientFunction>(), OperatorTable.FewbitDomain);
         registry.Add("ReluGradient", _ => new Binary<ReluGradientFunction>(), OperatorTable.FewbitDomain);
         registry.Add("SigmoidGradient", _ => new Binary<SigmoidGradientFunction>(), OperatorTable.FewbitDomain);
         registry.Add("TanhGradient", _ => new Binary<TanhGradientFunction>(), OperatorTable.FewbitDomain);

@@ -1,5 +1,7 @@
 using System.Numerics;
+using Fewbit.Graphs.Operators.Movement;
 using Fewbit.Tensors;
+using Fewbit.Tensors.Threading;
 
 namespace Fewbit.Graphs.Operators.Losses;
 
@@ -7,9 +9,9 @@ namespace Fewbit.Graphs.Operators.Losses;
 /// <param name="Reduction">none, sum or mean; a mean divides by the weights that took part.</param>
 /// <param name="IgnoredClass">A target that counts nothing; it may lie outside the classes.</param>
 /// <param name="TakesScores">Whether the input holds scores, of which the log-softmax over dimension 1 is taken first.</param>
-internal sealed record ClassificationLoss(string Reduction, long? IgnoredClass, bool TakesScores) : IOperator
+internal sealed record ClassificationLoss(string Reduction, long? IgnoredClass, bool TakesScores) : IDifferentiable
 {
-    private const int Target = 1, Weights = 2;
+    public const int Target = 1, Weights = 2;
 
     public static ClassificationLoss Parse(Node node, bool takesScores)
     {
@@ -23,6 +25,16 @@ internal sealed record ClassificationLoss(string Reduction, long? IgnoredClass, 
         Node node = context.Node;
         node.ExpectInputs(2, 3);
         ElementType type = context.InputType(0);
+        SymbolicShape? x = context.InputShape(0);
+        ExpectParts(context);
+        context.SetOutput(0, type, Reduction == "none" ? context.InputShape(Target) : []);
+        if (TakesScores) context.SetOutput(1, type, x);
+    }
+
+    /// <summary>Checks what the loss and its gradient share.</summary>
+    public static void ExpectParts(InferenceContext context)
+    {
+        Node node = context.Node;
         context.ExpectType(0, ElementTypes.IsFloat, "a float type");
         context.ExpectType(Target, target => target is ElementType.Int32 or ElementType.Int64, "int32 or int64 classes");
         SymbolicShape? x = context.InputShape(0), target = context.InputShape(Target);
@@ -34,8 +46,6 @@ internal sealed record ClassificationLoss(string Reduction, long? IgnoredClass, 
             node.Expect(fits, $"target has shape {target}, expected {expected} (input is {x})");
         }
         if (x is not null) node.ExpectVector(context, Weights, x[1], "weight");
-        context.SetOutput(0, type, Reduction == "none" ? target : []);
-        if (TakesScores) context.SetOutput(1, type, x);
     }
 
     public void Evaluate(EvaluationContext context)
@@ -43,47 +53,92 @@ internal sealed record ClassificationLoss(string Reduction, long? IgnoredClass, 
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, this));
     }
 
-    private readonly struct Action(EvaluationContext context, ClassificationLoss settings) : IRealAction
+    public void Gradient(GradientContext context)
+    {
+        if (context.Needs(Weights)) throw context.Node.Fail("has no gradient rule for its weights");
+        if (!context.Needs(0)) return;
+        Value? gradient = null;
+        if (context.OutputGradient() is { } arriving)
+        {
+            var attributes = new Attributes { { "reduction", Reduction }, { "scores", TakesScores } };
+            if (IgnoredClass is { } ignored) attributes.Add("ignore_index", ignored);
+            gradient = context.Input(0).Apply(OperatorTable.FewbitDomain, "ClassificationLossGradient", attributes, context.Input(Target), context.Node.Input(Weights), arriving);
+        }
+        if (context.OutputGradient(1) is { } ofLogarithms)
+        {
+            Value second = context.Output(1).Apply(OperatorTable.FewbitDomain, "SoftmaxGradient", new() { { "axis", 1 }, { "logarithmic", 1 } }, ofLogarithms);
+            gradient = gradient is null ? second : gradient + second;
+        }
+        if (gradient is not null) context.SetInputGradient(0, gradient);
+    }
+
+    /// <summary>The class of place <paramref name="at"/>, or -1 where it is ignored.</summary>
+    /// <exception cref="InvalidDataException">It lies outside the classes.</exception>
+    public int ClassOf(Node node, IndexList targets, int at, int classes)
+    {
+        long target = targets[at];
+        if (target == IgnoredClass) return -1;
+        node.Expect(target >= 0 && target < classes, $"target {at} is class {target}, expected 0 to {classes - 1}");
+        return (int)target;
+    }
+
+    private readonly unsafe struct Action(EvaluationContext context, ClassificationLoss settings) : IRealAction
     {
         public void Run<T>() where T : unmanaged, IBinaryFloatingPointIeee754<T>
         {
-            Tensor x = context.Input(0), loss = context.Output(0);
-            Tensor probabilities = !settings.TakesScores ? x : context.HasOutput(1) ? context.Output(1) : Tensor.AllocateUninitialized(x.Type, x.Shape);
-            if (settings.TakesScores) LogSoftmax<T>(x, probabilities);
-            Span<T> logarithms = probabilities.Span<T>(), losses = loss.Span<T>();
+            Tensor x = context.Input(0);
+            int classes = (int)x.Shape[1], inner = (int)x.Shape.CountOf(2, x.Rank), places = (int)x.Shape[0] * inner;
+            // The logarithm that is taken off the scores of each place; 0 where they are logarithms of probabilities.
+            T* shifts = (T*)context.Scratch((long)Math.Max(1, places) * sizeof(T));
+            if (!settings.TakesScores) new Span<T>(shifts, places).Clear();
+            else if (typeof(T) == typeof(float) && inner == 1) RowShifts((float*)x.Address, (float*)shifts, places, classes);
+            else Shifts((T*)x.Address, shifts, places, classes, inner);
+            if (context.HasOutput(1)) WriteLogarithms((T*)x.Address, shifts, (T*)context.Output(1).Address, places, classes, inner);
+            Reduce((T*)x.Address, shifts, context.Output(0).Span<T>(), places, classes, inner);
+            GC.KeepAlive(context);
+        }
+
+        private void Reduce<T>(T* x, T* shifts, Span<T> losses, int places, int classes, int inner) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+        {
             ReadOnlySpan<T> weights = context.FindInput(Weights) is { } given ? given.Span<T>() : default;
-            long[] targets = context.Node.ReadInts(context.Input(Target));
-            int classes = (int)x.Shape[1], inner = (int)x.Shape.CountOf(2, x.Rank);
+            IndexList targets = Indices.Read(context.Input(Target));
             double sum = 0, share = 0;
-            for (int i = 0; i < targets.Length; i++)
+            for (int i = 0; i < places; i++)
             {
-                long target = targets[i];
-                double one = 0, weight = 0;
-                if (target != settings.IgnoredClass)
-                {
-                    context.Node.Expect(target >= 0 && target < classes, $"target {i} is class {target}, expected 0 to {classes - 1}");
-                    weight = weights.IsEmpty ? 1 : double.CreateChecked(weights[(int)target]);
-                    one = -weight * double.CreateChecked(logarithms[(i / inner * classes + (int)target) * inner + i % inner]);
-                }
+                int target = settings.ClassOf(context.Node, targets, i, classes);
+                double weight = target < 0 ? 0 : weights.IsEmpty ? 1 : double.CreateChecked(weights[target]);
+                double one = target < 0 ? 0 : -weight * double.CreateChecked(x[((long)(i / inner) * classes + target) * inner + i % inner] - shifts[i]);
                 if (settings.Reduction == "none") losses[i] = T.CreateChecked(one);
                 (sum, share) = (sum + one, share + weight);
             }
             if (settings.Reduction != "none") losses[0] = T.CreateChecked(settings.Reduction == "sum" ? sum : sum / share);
         }
 
-        private static void LogSoftmax<T>(Tensor scores, Tensor probabilities) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+        private static void RowShifts(float* x, float* shifts, int rows, int classes)
         {
-            Span<T> x = scores.Span<T>(), y = probabilities.Span<T>();
-            int classes = (int)scores.Shape[1], inner = (int)scores.Shape.CountOf(2, scores.Rank);
-            for (int i = 0; i < scores.Shape[0] * inner; i++)
+            var job = new ScoreRows.LogSumJob { X = x, Sums = shifts, Rows = rows, Classes = classes };
+            Workers.Run(job.Chunks, ref job);
+        }
+
+        private static void Shifts<T>(T* x, T* shifts, int places, int classes, int inner) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+        {
+            for (int i = 0; i < places; i++)
             {
-                int start = i / inner * classes * inner + i % inner;
+                T* scores = x + (long)(i / inner) * classes * inner + i % inner;
                 T largest = T.NegativeInfinity;
-                for (int c = 0; c < classes; c++) largest = T.Max(largest, x[start + c * inner]);
+                for (int c = 0; c < classes; c++) largest = T.Max(largest, scores[(long)c * inner]);
                 double sum = 0;
-                for (int c = 0; c < classes; c++) sum += Math.Exp(double.CreateChecked(x[start + c * inner] - largest));
-                T logarithm = T.CreateChecked(Math.Log(sum));
-                for (int c = 0; c < classes; c++) y[start + c * inner] = x[start + c * inner] - largest - logarithm;
+                for (int c = 0; c < classes; c++) sum += Math.Exp(double.CreateChecked(scores[(long)c * inner] - largest));
+                shifts[i] = largest + T.CreateChecked(Math.Log(sum));
+            }
+        }
+
+        private static void WriteLogarithms<T>(T* x, T* shifts, T* y, int places, int classes, int inner) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+        {
+            for (int i = 0; i < places; i++)
+            {
+                long start = (long)(i / inner) * classes * inner + i % inner;
+                for (long at = start; at < start + (long)classes * inner; at += inner) y[at] = x[at] - shifts[i];
             }
         }
     }

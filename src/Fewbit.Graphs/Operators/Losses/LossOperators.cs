@@ -9,5 +9,6 @@ internal static class LossOperators
     {
         registry.Add("NegativeLogLikelihoodLoss", node => ClassificationLoss.Parse(node, takesScores: false));
         registry.Add("SoftmaxCrossEntropyLoss", node => ClassificationLoss.Parse(node, takesScores: true));
+        registry.Add("ClassificationLossGradient", ClassificationLossGradient.Parse, OperatorTable.FewbitDomain);
     }
 }

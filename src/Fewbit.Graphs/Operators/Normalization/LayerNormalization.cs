@@ -56,13 +56,39 @@ internal sealed record LayerNormalization(long Axis, float Epsilon, bool IsCentr
 
     public void Gradient(GradientContext context)
     {
-        if (context.OutputGradient() is not { } gradient) return;
         (Value x, Value scale) = (context.Input(0), context.Input(1));
-        int rank = x.Shape?.Rank ?? throw context.Node.Fail("has an input of unknown rank, which its gradient rule needs");
-        Value rows = RowNormalizationGradient.RowsOf(x, context.Node.Axis(Axis, rank));
+        bool hasStatistics = Enumerable.Range(1, 2).Any(i => context.OutputGradient(i) is not null);
+        if (hasStatistics || context.OutputGradient() is not { } gradient || !IsPlain(context.Node, x, scale) || (context.Node.Input(2) is { } bias && !scale.Shape!.Equals(bias.Shape)))
+        {
+            CompositeGradient.Apply(context, inputs => SpellOut(context.Node, inputs));
+            return;
+        }
+        var attributes = new Attributes { { "axis", Axis }, { "epsilon", Epsilon }, { "centred", IsCentred } };
+        Graph graph = context.Graph;
+        Node node = graph.InsertNode(graph.Nodes.Count, OperatorTable.FewbitDomain, "LayerNormalizationGradient", [x, scale, gradient], attributes, outputs: 3);
+        for (int i = 0; i < 3; i++)
+        {
+            if (context.Needs(i)) context.SetInputGradient(i, node.Outputs[i]);
+        }
+    }
+
+    /// <summary>One type, and a scale that covers the normalized dimensions in full.</summary>
+    private bool IsPlain(Node node, Value x, Value scale)
+    {
+        if (x.Shape is not { } shape || scale.Shape is not { } own || x.Type != scale.Type || x.Type is not (ElementType.Float32 or ElementType.Float64)) return false;
+        int axis = node.Axis(Axis, shape.Rank);
+        return own.Rank == shape.Rank - axis && Enumerable.Range(0, own.Rank).All(i => own[i] == shape[axis + i] && own[i] != Dim.Unknown);
+    }
+
+    /// <summary>Outputs in simpler operators: the result, and mean (where it is taken off) and 1 / deviation.</summary>
+    internal IReadOnlyList<Value?> SpellOut(Node node, Value?[] inputs)
+    {
+        Value x = inputs[0]!;
+        int rank = x.Shape?.Rank ?? throw node.Fail("has an input of unknown rank, which its gradient rule needs");
+        Value rows = RowNormalizationGradient.RowsOf(x, node.Axis(Axis, rank));
         (Value normalized, Value deviation) = RowNormalizationGradient.Normalize(x, rows, Epsilon, IsCentred);
-        if (context.Needs(0)) context.SetInputGradient(0, RowNormalizationGradient.OfInput(gradient * scale, normalized, deviation, rows, IsCentred));
-        if (context.Needs(1)) context.SetInputGradient(1, (gradient * normalized).SumToShapeOf(scale));
-        if (context.Needs(2)) context.SetInputGradient(2, gradient.SumToShapeOf(context.Input(2)));
+        Value result = normalized * inputs[1]!, inverse = deviation.Apply("Reciprocal");
+        if (inputs.Length > 2 && inputs[2] is { } bias) result += bias;
+        return IsCentred ? [result, x.MeanToShapeOf(rows), inverse] : [result, inverse];
     }
 }

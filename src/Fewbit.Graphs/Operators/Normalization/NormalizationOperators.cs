@@ -10,6 +10,7 @@ internal static class NormalizationOperators
         registry.Add("GroupNormalization", GroupNormalization.Parse);
         registry.Add("LayerNormalization", node => LayerNormalization.Parse(node, isCentred: true));
         registry.Add("RMSNormalization", node => LayerNormalization.Parse(node, isCentred: false));
+        registry.Add("LayerNormalizationGradient", LayerNormalizationGradient.Parse, OperatorTable.FewbitDomain);
         registry.Add("LRN", LocalResponseNormalization.Parse);
         registry.Add("MeanVarianceNormalization", AxisNormalization.ParseMeanVariance);
         registry.Add("LpNormalization", AxisNormalization.ParseLp);

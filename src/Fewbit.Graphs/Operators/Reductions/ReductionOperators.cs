@@ -9,6 +9,7 @@ internal static class ReductionOperators
         registry.Add("Softmax", Softmax.Parse);
         registry.Add("PacketMean", PacketMean.Parse, OperatorTable.FewbitDomain);
         registry.Add("LogSoftmax", Softmax.Parse);
+        registry.Add("SoftmaxGradient", SoftmaxGradient.Parse, OperatorTable.FewbitDomain);
         registry.Add("Hardmax", Hardmax.Parse);
         registry.Add("ArgMax", ArgExtremum.Parse);
         registry.Add("ArgMin", ArgExtremum.Parse);

@@ -39,14 +39,8 @@ internal sealed record Softmax(long Axis, bool IsLogarithmic) : IDifferentiable,
     public void Gradient(GradientContext context)
     {
         if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
-        Value y = context.Output(), axes = context.Graph.AddConstant("axis", Tensor.From(Axis));
-        if (IsLogarithmic)
-        {
-            context.SetInputGradient(0, gradient - y.Apply("Exp") * gradient.Apply("ReduceSum", axes));
-            return;
-        }
-        Value weighted = gradient * y;
-        context.SetInputGradient(0, weighted - y * weighted.Apply("ReduceSum", axes));
+        var attributes = new Attributes { { "axis", Axis }, { "logarithmic", IsLogarithmic } };
+        context.SetInputGradient(0, context.Output().Apply(OperatorTable.FewbitDomain, "SoftmaxGradient", attributes, gradient));
     }
 
     /// <summary>Slices of one softmax each, or blocks of neighbouring ones where the axis is not the last.</summary>
@@ -91,10 +85,7 @@ internal sealed record Softmax(long Axis, bool IsLogarithmic) : IDifferentiable,
             float largest = TensorPrimitives.Max(x);
             if (IsLogarithmic)
             {
-                double logarithm = 0;
-                foreach (float element in x) logarithm += Math.Exp(element - largest);
-                float shift = largest + (float)Math.Log(logarithm);
-                TensorPrimitives.Subtract(x, shift, y);
+                fixed (float* from = x) TensorPrimitives.Subtract(x, largest + MathF.Log(Losses.ScoreRows.Exponentials(from, null, x.Length, largest)), y);
                 return;
             }
             TensorPrimitives.Subtract(x, largest, y);

@@ -1,0 +1,105 @@
+using Fewbit.Tensors;
+
+namespace Fewbit.Graphs.Tests.Operators;
+
+/// <summary>Gradient rules of what sequence models are made of, against central differences; and float32 kernels against float64.</summary>
+public sealed class SequenceGradientTests
+{
+    [Theory]
+    [InlineData("Softmax", 0)]
+    [InlineData("Softmax", 1)]
+    [InlineData("Softmax", -1)]
+    [InlineData("LogSoftmax", 1)]
+    [InlineData("LogSoftmax", -1)]
+    public void Softmax_MatchesDifferencesTwice(string opType, long axis) => CheckTwice(v => [v[0].Apply(opType, new Attributes { { "axis", axis } })], Random(1, 2, 3, 37));
+
+    [Theory]
+    [InlineData("none")]
+    [InlineData("tanh")]
+    public void Gelu_MatchesDifferencesTwice(string approximate) => CheckTwice(v => [v[0].Apply("Gelu", new Attributes { { "approximate", approximate } })], GradientCheck.Random([3, 37], 1, -4, 4));
+
+    [Theory]
+    [InlineData("LayerNormalization", 1)]
+    [InlineData("LayerNormalization", -1)]
+    [InlineData("RMSNormalization", 1)]
+    [InlineData("RMSNormalization", -1)]
+    public void LayerNormalization_ScaleOfWholeRow_MatchesDifferencesTwice(string opType, long axis)
+    {
+        Tensor x = Random(1, 3, 2, 13), scale = axis == 1 ? Random(2, 2, 13) : Random(2, 13), bias = axis == 1 ? Random(3, 2, 13) : Random(3, 13);
+        var attributes = new Attributes { { "axis", axis } };
+        if (opType == "RMSNormalization") CheckTwice(v => [v[0].Apply(opType, attributes, v[1])], x, scale);
+        else CheckTwice(v => [v[0].Apply(opType, attributes, v[1], v[2])], x, scale, bias);
+    }
+
+    [Fact]
+    public void LayerNormalization_MeanAndDeviationAreRead_MatchesDifferences() =>
+        GradientCheck.RunMany(v => [.. v[0].Graph.AddNode("LayerNormalization", [v[0], v[1], v[2]], new() { { "axis", -1 } }, outputs: 3).Outputs], Random(1, 3, 5), Random(2, 5), Random(3, 5));
+
+    [Theory]
+    [InlineData("none", false)]
+    [InlineData("sum", false)]
+    [InlineData("mean", false)]
+    [InlineData("mean", true)]
+    [InlineData("none", true)]
+    public void ClassificationLoss_IgnoredAndWeighted_MatchesDifferencesTwice(string reduction, bool isSpatial)
+    {
+        Tensor x = isSpatial ? Random(1, 2, 19, 3) : Random(1, 4, 19), target = isSpatial ? Tensor.From<long>([18, -1, 4, 0, 7, 18], [2, 3]) : Tensor.From<long>([3, 0, -1, 18], [4]);
+        foreach (string opType in (string[])["SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss"])
+        {
+            foreach (bool isWeighted in (bool[])[false, true])
+            {
+                CheckTwice(
+                    v => [v[0].Apply(opType, new Attributes { { "reduction", reduction }, { "ignore_index", -1 } }, v[0].Graph.AddConstant("t", target), isWeighted ? Weights(v[0]) : null)], x);
+            }
+        }
+        // The weights of classes are constants of the type of the scores.
+        static Value Weights(Value x)
+        {
+            Tensor weights = GradientCheck.Random([19], 5, 0.5, 2);
+            return x.Graph.AddConstant("w", x.Type == ElementType.Float64 ? weights : ToFloat(weights));
+        }
+    }
+
+    [Fact]
+    public void SoftmaxCrossEntropy_LogarithmsAreRead_MatchesDifferences() => GradientCheck.RunMany(
+        v => [.. v[0].Graph.AddNode("SoftmaxCrossEntropyLoss", [v[0], v[0].Graph.AddConstant("t", Tensor.From(1L, 4L))], outputs: 2).Outputs], Random(1, 2, 5));
+
+    [Theory]
+    [InlineData(3, 4, 2, false, 0f)]
+    [InlineData(3, 4, 2, true, 0f)]
+    [InlineData(14, 17, 1, false, 0f)]
+    [InlineData(14, 14, 2, true, 0f)]
+    [InlineData(3, 4, 2, true, 2f)]
+    public void Attention_RowsAndSharedHeads_MatchesDifferencesTwice(int queries, int keys, int keyHeads, bool isCausal, float cap) => CheckTwice(
+        v => [v[0].Apply("Attention", new Attributes { { "q_num_heads", 2 }, { "kv_num_heads", keyHeads }, { "is_causal", isCausal }, { "softcap", cap } }, v[1], v[2])],
+        Random(1, 2, queries, 6), Random(2, 2, keys, 3 * keyHeads), Random(3, 2, keys, 5 * keyHeads));
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Attention_PastMaskAndOutputs_MatchesDifferences(bool isBool)
+    {
+        // The last query sees nothing by the Boolean mask; the other mask ends before the keys do.
+        Tensor flags = Tensor.Allocate(ElementType.Bool, [3, 7]);
+        for (int i = 0; i < 14; i++) flags.Span<bool>()[i] = i % 3 != 0;
+        GradientCheck.RunMany(
+            v => [.. v[0].Graph.AddNode("Attention", [v[0], v[1], v[2], isBool ? v[0].Graph.AddConstant("mask", flags) : v[5], v[3], v[4]], new() { { "is_causal", 1 }, { "qk_matmul_output_mode", isBool ? 3 : 1 } }, outputs: 4).Outputs],
+            [Random(1, 2, 2, 3, 4), Random(2, 2, 2, 4, 4), Random(3, 2, 2, 4, 5), Random(4, 2, 2, 3, 4), Random(5, 2, 2, 3, 5), .. isBool ? Array.Empty<Tensor>() : [Random(6, 3, 6)]]);
+    }
+
+    [Fact]
+    public void Attention_LengthsOfKeys_MatchesDifferences() => CheckTwice(
+        v => [v[0].Apply("Attention", new Attributes { { "is_causal", 1 } }, v[1], v[2], null, null, null, v[0].Graph.AddConstant("lengths", Tensor.From(5L, 3L)))],
+        Random(1, 2, 3, 3, 4), Random(2, 2, 3, 5, 4), Random(3, 2, 3, 5, 2));
+
+    /// <summary>Finite differences of both orders in float64; and the float32 kernels, forward and gradient, against float64.</summary>
+    private static void CheckTwice(Func<Value[], Value[]> build, params Tensor[] inputs)
+    {
+        GradientCheck.RunTwice(values => build(values)[0], inputs);
+        FloatGradientCheck.Run(build, 1e-4, inputs);
+    }
+
+    private static Tensor Random(int seed, params long[] lengths) => GradientCheck.Random(new(lengths), seed);
+
+    private static Tensor ToFloat(Tensor tensor) => FloatGradientCheck.Narrow(tensor);
+}
