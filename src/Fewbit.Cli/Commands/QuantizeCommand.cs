@@ -41,7 +41,7 @@ internal static class QuantizeCommand
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace the file if it is there." };
         var weights = new Option<string>("--weights", "-w") { Description = "Codes of the weights: int8 to int1, uint7 to uint1.", DefaultValueFactory = _ => "int8", HelpName = "FORMAT" };
         var activations = new Option<string>("--activations", "-a") { Description = "Codes of the activations: uint8 to uint1.", DefaultValueFactory = _ => "uint8", HelpName = "FORMAT" };
-        var range = new Option<string>("--range") { Description = "How activation ranges are chosen: mse, minmax, percentile[:99.999], moving-average[:0.1].", DefaultValueFactory = _ => "mse", HelpName = "RULE" };
+        var range = new Option<string>("--range") { Description = "How activation ranges are chosen: mse, minmax, percentile[:99.999], moving-average[:0.1], brecq, qdrop.", DefaultValueFactory = _ => "mse", HelpName = "RULE" };
         var samples = new Option<int>("--samples") { Description = "Samples to calibrate on, drawn with the seed, balanced over classes.", DefaultValueFactory = _ => 512, HelpName = "N" };
         var exclude = new Option<string?>("--exclude") { Description = "Names of nodes that stay float.", HelpName = "NAME,..." };
         var excludeFrom = new Option<string?>("--exclude-from") { Description = "Leave float what a report of 'fewbit compare -o' lists.", HelpName = "FILE" };

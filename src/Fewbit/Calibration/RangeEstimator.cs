@@ -48,6 +48,9 @@ public abstract class RangeEstimator
     /// <summary>The range that codes of a format should span.</summary>
     public abstract ValueRange Estimate(IntegerFormat format, QuantizationScheme scheme);
 
+    /// <summary>Scale and zero point for codes of a format: those of the range, unless the estimator searches them themselves.</summary>
+    public virtual (float Scale, int ZeroPoint) Fit(IntegerFormat format, QuantizationScheme scheme) => QuantizationParameters.Fit(Estimate(format, scheme), format, scheme);
+
     /// <summary>Share of the observed values that lie outside of a range, 0 to 1; null where the estimator does not know.</summary>
     public virtual double? ShareOutside(ValueRange range) => range.Min <= Observed.Min && range.Max >= Observed.Max ? 0 : null;
 
@@ -78,7 +81,7 @@ public abstract class RangeEstimator
     }
 
     /// <summary>Lowest and highest value. NaN among the values makes both NaN.</summary>
-    private static (float Min, float Max) Extremes(ReadOnlySpan<float> values)
+    private protected static ValueRange Extremes(ReadOnlySpan<float> values)
     {
         float min = values[0], max = values[0];
         int i = 0;
@@ -95,6 +98,6 @@ public abstract class RangeEstimator
             for (int lane = 0; lane < Vector<float>.Count; lane++) (min, max) = (MathF.Min(min, low[lane]), MathF.Max(max, high[lane]));
         }
         for (; i < values.Length; i++) (min, max) = (MathF.Min(min, values[i]), MathF.Max(max, values[i]));
-        return (min, max);
+        return new(min, max);
     }
 }

@@ -69,7 +69,8 @@ internal sealed class ActivationParameters
             return QuantizationParameters.FitTensor(all.Observed, format, QuantizationScheme.Affine);
         }
         RangeEstimator estimator = FindEstimator(_estimators, root) ?? throw new InvalidOperationException($"Bug in calibration: {root} was not observed");
-        QuantizationParameters fitted = QuantizationParameters.FitTensor(estimator.Estimate(format, QuantizationScheme.Affine), format, QuantizationScheme.Affine);
+        (float scale, int zeroPoint) = estimator.Fit(format, QuantizationScheme.Affine);
+        var fitted = new QuantizationParameters(format, scale, zeroPoint);
         return ClipOf(root) is { } clip ? FitInside(fitted, OperatorRules.ClipBounds(clip)!.Value) : fitted;
     }
 

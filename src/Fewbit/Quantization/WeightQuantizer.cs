@@ -30,24 +30,12 @@ internal static class WeightQuantizer
     {
         int axis = OperatorRules.ChannelAxis(node);
         Tensor values = weight.Constant!;
-        int channels = (int)values.Shape[axis];
-        IntegerFormat codes = CodesOf(format);
-        float[][] rows = Channels(values, axis);
-        var scales = new float[channels];
-        var zeroPoints = new int[channels];
-        List<int> zero = [], widened = [];
-        for (int c = 0; c < channels; c++)
-        {
-            ValueRange range = RangeOf(rows[c], rule, codes);
-            float biasSize = bias is null ? 0 : MathF.Abs(bias.Span<float>()[c]);
-            if (range is { Min: 0, Max: 0 }) zero.Add(c);
-            (scales[c], zeroPoints[c], bool isWidened) = Fit(range, codes, biasSize, inputScale);
-            if (isWidened) widened.Add(c);
-        }
-        var parameters = new QuantizationParameters(codes, Granularity.PerChannel(axis), scales, zeroPoints);
+        QuantizationParameters fitted = FitChannels(values, axis, CodesOf(format), rule);
+        (QuantizationParameters parameters, List<int> zero, List<int> widened) = WithRoomForBias(fitted, values, bias, inputScale);
         Tensor quantized = AffineQuantizer.Quantize(values, parameters);
         var report = new WeightReport(node.Name, weight.Name, format, parameters.Granularity, values.ElementCount,
             SignalToNoise(values, AffineQuantizer.Dequantize(quantized, parameters)), zero, widened, MaxPairSum(quantized, parameters, axis));
+        float[] scales = parameters.Scales.ToArray();
         return new(Centred(quantized, parameters), scales, axis, bias is null ? null : QuantizeBias(bias, scales, inputScale), report);
     }
 
@@ -62,25 +50,45 @@ internal static class WeightQuantizer
         return Tensor.From<int>(codes);
     }
 
-    private static (float Scale, int ZeroPoint, bool IsWidened) Fit(ValueRange range, IntegerFormat format, float bias, float inputScale)
+    /// <summary>Scale and zero point of each output channel. Signed formats are symmetric, unsigned ones affine.</summary>
+    public static QuantizationParameters FitChannels(Tensor weight, int axis, IntegerFormat codes, RangeRule rule)
     {
-        QuantizationScheme scheme = format.IsSigned ? QuantizationScheme.Symmetric : QuantizationScheme.Affine;
-        (float scale, int zeroPoint) = QuantizationParameters.Fit(range, format, scheme);
-        bool isZero = range is { Min: 0, Max: 0 };
-        // No weight needs the scale of a zero channel: it serves the bias alone.
-        if (isZero && bias > 0) scale = Math.Max((float)(bias / (inputScale * ZeroChannelBiasCode)), float.Epsilon);
-        float least = (float)Math.Max(bias * 1.0001 / (inputScale * LargestBiasCode), 4 * 1.17549435e-38 / Math.Min(1, inputScale));
-        if (scale >= least) return (scale, zeroPoint, false);
-        if (scheme == QuantizationScheme.Affine) zeroPoint = (int)Math.Clamp(Math.Round(-range.Min / least), format.Min, format.Max);
-        return (least, zeroPoint, !isZero);
+        QuantizationScheme scheme = codes.IsSigned ? QuantizationScheme.Symmetric : QuantizationScheme.Affine;
+        var all = new MinMaxEstimator();
+        all.Observe(weight.Span<float>());
+        (float Scale, int ZeroPoint)[] channels = [.. Channels(weight, axis).Select(Fit)];
+        return new(codes, Granularity.PerChannel(axis), [.. channels.Select(channel => channel.Scale)], [.. channels.Select(channel => channel.ZeroPoint)]);
+
+        (float, int) Fit(float[] values)
+        {
+            RangeEstimator estimator = rule.CreateChannelEstimator(all.Observed);
+            estimator.Observe(values);
+            return estimator.Observed is { Min: 0, Max: 0 } ? QuantizationParameters.Fit(default, codes, scheme) : estimator.Fit(codes, scheme);
+        }
     }
 
-    private static ValueRange RangeOf(float[] values, RangeRule rule, IntegerFormat format)
+    /// <summary>Enlarges scales with which a bias would not fit into 32 bits.</summary>
+    private static (QuantizationParameters Parameters, List<int> Zero, List<int> Widened) WithRoomForBias(QuantizationParameters fitted, Tensor weight, Tensor? bias, float inputScale)
     {
-        RangeEstimator estimator = rule.CreateEstimator();
-        estimator.Observe(values);
-        if (estimator.Observed is { Min: 0, Max: 0 }) return default;
-        return estimator.Estimate(format, format.IsSigned ? QuantizationScheme.Symmetric : QuantizationScheme.Affine);
+        float[] scales = fitted.Scales.ToArray();
+        int[] zeroPoints = fitted.ZeroPoints.ToArray();
+        List<int> zero = [], widened = [];
+        float[][] rows = Channels(weight, fitted.Granularity.Axis!.Value);
+        for (int c = 0; c < scales.Length; c++)
+        {
+            float size = bias is null ? 0 : MathF.Abs(bias.Span<float>()[c]);
+            bool isZero = !rows[c].AsSpan().ContainsAnyExcept(0f);
+            if (isZero) zero.Add(c);
+            // No weight needs the scale of a zero channel: it serves the bias alone.
+            if (isZero && size > 0) scales[c] = Math.Max((float)(size / (inputScale * ZeroChannelBiasCode)), float.Epsilon);
+            float least = (float)Math.Max(size * 1.0001 / (inputScale * LargestBiasCode), 4 * 1.17549435e-38 / Math.Min(1, inputScale));
+            if (scales[c] >= least) continue;
+            float lowest = (fitted.Format.Min - zeroPoints[c]) * scales[c];
+            if (!fitted.Format.IsSigned) zeroPoints[c] = (int)Math.Clamp(Math.Round(-lowest / least), fitted.Format.Min, fitted.Format.Max);
+            scales[c] = least;
+            if (!isZero) widened.Add(c);
+        }
+        return (new(fitted.Format, fitted.Granularity, scales, zeroPoints), zero, widened);
     }
 
     /// <summary>The weights of each channel, in the order of memory.</summary>
