@@ -1,5 +1,6 @@
 using Fewbit.Graphs;
 using Fewbit.Graphs.Execution;
+using Fewbit.Graphs.Passes;
 using Fewbit.Tensors;
 
 namespace Fewbit.Benchmarks.Training;
@@ -21,8 +22,9 @@ internal sealed class StepGraph
         Dictionary<string, Tensor> inputs = network.Inputs(graph, Labels);
         foreach (Value input in graph.Inputs) input.Shape = SymbolicShape.From(inputs[input.Name].Shape);
         Inference.Infer(graph);
-        var updates = new Dictionary<string, string>(StringComparer.Ordinal);
-        TrainNormalizations(graph, updates);
+        var norms = new TrainBatchNorm();
+        norms.Run(graph);
+        var updates = new Dictionary<string, string>(norms.Updates, StringComparer.Ordinal);
         Value[] learned = [.. graph.Constants.Where(IsLearned)];
         foreach (Value parameter in learned) parameter.IsVariable = true;
         Value labels = graph.AddInput(Labels, ElementType.Int64, SymbolicShape.From(inputs[Labels].Shape)), rate = graph.AddInput(Rate, ElementType.Float32, []);
@@ -48,21 +50,6 @@ internal sealed class StepGraph
         Value onOff = graph.AddConstant("onOff", Tensor.From(0f, 1f)), depth = graph.AddConstant("classes", Tensor.Scalar(classes));
         Value oneHot = labels.Apply("OneHot", depth, onOff);
         return (rows.Apply("LogSoftmax", new Attributes { { "axis", -1 } }) * oneHot).SumToShapeOf(graph.AddConstant("scalar", Tensor.Scalar(0f))) * (-1f / labels.Shape!.ToShape().ElementCount);
-    }
-
-    private static void TrainNormalizations(Graph graph, Dictionary<string, string> updates)
-    {
-        foreach (Node norm in graph.Nodes.Where(node => node.Is("BatchNormalization")).ToArray())
-        {
-            Node trained = graph.InsertNode(graph.IndexOf(norm), "", "BatchNormalization", norm.Inputs, new() { { "epsilon", norm.Float("epsilon", 1e-5f) }, { "training_mode", 1 } }, outputs: 3);
-            norm.Outputs[0].ReplaceAllUsesWith(trained.Outputs[0]);
-            graph.Remove(norm);
-            for (int i = 0; i < 2; i++)
-            {
-                trained.Inputs[3 + i]!.IsVariable = true;
-                updates.Add(trained.Inputs[3 + i]!.Name, trained.Outputs[1 + i].Name);
-            }
-        }
     }
 
     private static void AddSgd(Graph graph, Value parameter, Value gradient, Value rate, Dictionary<string, string> updates)

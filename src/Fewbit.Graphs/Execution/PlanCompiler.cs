@@ -218,8 +218,8 @@ internal sealed class PlanCompiler : IInferenceSource
         foreach ((Value variable, Value source) in updates)
         {
             if (source.Producer is not { Operator: IUpdateOperator update } producer || !IsStatic(source) || captured.Contains(variable) || captured.Contains(source) || _updatedInPlace.ContainsKey(source)) continue;
-            int output = producer.Outputs.ToList().IndexOf(source);
-            bool isOwn = update.CanUpdate(output) && producer.Input(output) == variable && bound[_variablesBound[variable]] == 1 && producer.Inputs.Count(input => input == variable) == 1;
+            int input = update.UpdatedInput(producer.Outputs.ToList().IndexOf(source));
+            bool isOwn = input >= 0 && producer.Input(input) == variable && bound[_variablesBound[variable]] == 1 && producer.Inputs.Count(read => read == variable) == 1;
             bool isLast = variable.Uses.All(use => !order.TryGetValue(use.Node, out int reader) || reader <= order[producer]);
             if (isOwn && isLast && _variablesBound[variable].Layout == source.Layout) _updatedInPlace.Add(source, variable);
         }

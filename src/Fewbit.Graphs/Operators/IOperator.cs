@@ -34,11 +34,11 @@ public interface IInPlaceOperator : IOperator
     bool CanOverwrite(int index);
 }
 
-/// <summary>An operator that computes new contents of its inputs: output i may lie where input i lies, if nothing reads that input later.</summary>
+/// <summary>An operator that computes new contents of some of its inputs, element by element: such an output may lie where its input lies, if nothing reads that later.</summary>
 public interface IUpdateOperator : IOperator
 {
-    /// <summary>Whether output <paramref name="output"/> may be written over the input of the same number.</summary>
-    bool CanUpdate(int output);
+    /// <summary>The input that output <paramref name="output"/> may be written over; -1 where there is none.</summary>
+    int UpdatedInput(int output);
 }
 
 /// <summary>An operator with a gradient rule.</summary>

@@ -61,7 +61,7 @@ public sealed class FuseActivation : IPass
     }
 
     /// <summary>The other operand of an Add, where it has the shape of the result.</summary>
-    private static Value? ResidualOf(Node add, Value convolved)
+    internal static Value? ResidualOf(Node add, Value convolved)
     {
         if (add.Inputs[0] is not { } a || add.Inputs[1] is not { } b || a == b) return null;
         Value other = a == convolved ? b : a;

@@ -27,7 +27,7 @@ internal sealed record SgdUpdate(float Momentum, float WeightDecay, bool IsNeste
         context.SetOutput(1, context.InputType(0), context.InputShape(0));
     }
 
-    public bool CanUpdate(int output) => true;
+    public int UpdatedInput(int output) => output;
 
     public unsafe void Evaluate(EvaluationContext context)
     {

@@ -6,6 +6,8 @@ internal static class NormalizationOperators
     public static void Register(OperatorRegistry registry)
     {
         registry.Add("BatchNormalization", BatchNormalization.Parse);
+        registry.Add("BatchNormalizationTraining", BatchNormalizationTraining.Parse, OperatorTable.FewbitDomain);
+        registry.Add("BatchNormalizationGradient", BatchNormalizationGradient.Parse, OperatorTable.FewbitDomain);
         registry.Add("InstanceNormalization", GroupNormalization.ParseInstance);
         registry.Add("GroupNormalization", GroupNormalization.Parse);
         registry.Add("LayerNormalization", node => LayerNormalization.Parse(node, isCentred: true));
