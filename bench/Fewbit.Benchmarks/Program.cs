@@ -13,6 +13,7 @@ var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
     ["speed-results"] = () => SpeedResults.Run(args[1..]),
     ["start-child"] = () => StartSection.RunChild(args[1..]),
     ["memory-child"] = () => MemorySection.RunChild(args[1], args[2], args[3], int.Parse(args[4])),
+    ["training-convolutions"] = () => TrainingConvolutions.Run(args.Length > 1 ? int.Parse(args[1]) : 1, args.Length > 2 ? args[2] : "", Console.Out),
     ["reconstruction-step"] = ReconstructionStep.Run,
     ["training-step"] = () => TrainingStep.Run(args[1..]),
 };

@@ -57,6 +57,18 @@ public sealed unsafe class BlockedConvBackwardTests
         }
     });
 
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void BackwardWeights_EqualsReferenceOnAnyThreads(string name) => Paths.Each(path =>
+    {
+        Conv2DShape shape = ShapeList[name];
+        if (!BlockedConvBackwardWeights.Fits(shape)) return;
+        using var layer = new Layer(shape);
+        using var scratch = new NativeBuffer<byte>(BlockedConvBackwardWeights.ScratchBytes(shape));
+        double error = layer.WeightsError(dw => BlockedConvBackwardWeights.Run(shape, layer.Blocked.Pointer, layer.BlockedDy.Pointer, (float*)dw, scratch.Pointer));
+        Assert.True(error < Tolerance, $"{path}: {error}");
+    });
+
     [Fact]
     public void BackwardData_Fits_WantsAvx512() => Paths.Each(path =>
     {

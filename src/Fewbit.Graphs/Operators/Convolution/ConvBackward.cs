@@ -71,6 +71,7 @@ internal sealed record ConvBackwardWeights(WindowAttributes Window, long Groups)
     public IKernel? Compile(CompilationContext context)
     {
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.InputShape(0), context.OutputShape(0));
+        if (context.Node.Inputs[1]!.Layout == Layout.ChannelBlocks16) return BlockedConvBackwardWeightsKernel.Create(context.Node, shape.ToPlanar());
         return context.InputType(0) switch
         {
             ElementType.Float32 when PlanarConvBackwardDataKernel.Fits(shape) => new PlanarConvBackwardWeightsKernel(shape.ToPlanar()),
