@@ -24,30 +24,40 @@ internal static class ArrayBytes
     }
 
     /// <summary>The same array with the last dimension fastest, from a tensor whose memory has the first fastest.</summary>
-    public static unsafe Tensor FromFortran(Tensor fortran)
+    public static Tensor FromFortran(Tensor fortran)
     {
         if (fortran.Rank < 2) return fortran;
         Tensor result = Tensor.AllocateUninitialized(fortran.Type, fortran.Shape);
-        int size = fortran.Type.BitWidth() / 8, rank = fortran.Rank;
-        var steps = new long[rank];
+        var strides = new long[fortran.Rank];
         long step = 1;
-        for (int axis = 0; axis < rank; axis++, step *= fortran.Shape[axis - 1]) steps[axis] = step;
+        for (int axis = 0; axis < strides.Length; axis++, step *= fortran.Shape[axis - 1]) strides[axis] = step;
+        CopyStrided(fortran, 0, strides, result);
+        return result;
+    }
+
+    /// <summary>Fills a row-major tensor with the elements at offset + index · strides of another's memory.</summary>
+    /// <param name="source">Elements of the same width; the caller has checked that all of them lie in it.</param>
+    /// <param name="offset">Element that index 0 is.</param>
+    /// <param name="strides">Elements between neighbours along each dimension of the target.</param>
+    /// <param name="target">The tensor to fill.</param>
+    public static unsafe void CopyStrided(Tensor source, long offset, ReadOnlySpan<long> strides, Tensor target)
+    {
+        int size = target.Type.BitWidth() / 8, rank = target.Rank;
         var index = new long[rank];
-        long source = 0;
-        for (long target = 0; target < fortran.ElementCount; target++)
+        long at = offset;
+        for (long element = 0; element < target.ElementCount; element++)
         {
-            Buffer.MemoryCopy(fortran.Address + source * size, result.Address + target * size, size, size);
+            Buffer.MemoryCopy(source.Address + at * size, target.Address + element * size, size, size);
             for (int axis = rank - 1; axis >= 0; axis--)
             {
-                source += steps[axis];
-                if (++index[axis] < fortran.Shape[axis]) break;
-                source -= steps[axis] * fortran.Shape[axis];
+                at += strides[axis];
+                if (++index[axis] < target.Shape[axis]) break;
+                at -= strides[axis] * target.Shape[axis];
                 index[axis] = 0;
             }
         }
-        GC.KeepAlive(fortran);
-        GC.KeepAlive(result);
-        return result;
+        GC.KeepAlive(source);
+        GC.KeepAlive(target);
     }
 
     private static void Swap(Span<byte> bytes, int size)
