@@ -8,6 +8,7 @@ internal static class LearningOperators
         registry.Add("FakeQuantize", FakeQuantize.Parse, OperatorTable.FewbitDomain);
         registry.Add("FakeQuantizeGradient", FakeQuantizeGradient.Parse, OperatorTable.FewbitDomain);
         registry.Add("AdamUpdate", AdamUpdate.Parse, OperatorTable.FewbitDomain);
+        registry.Add("RmsPropUpdate", RmsPropUpdate.Parse, OperatorTable.FewbitDomain);
         registry.Add("SgdUpdate", SgdUpdate.Parse, OperatorTable.FewbitDomain);
     }
 }

@@ -22,7 +22,8 @@ internal sealed record SgdUpdate(float Momentum, float WeightDecay, bool IsNeste
 
     public void Infer(InferenceContext context)
     {
-        context.Node.ExpectInputs(4, 4);
+        context.Node.ExpectInputs(1, 4);
+        context.Node.Expect(context.Node.Input(2) is not null && context.Node.Input(3) is not null, $"has {context.Node.Inputs.Count} inputs, expected gradient and rate as inputs 2 and 3");
         context.SetOutput(0, context.InputType(0), context.InputShape(0));
         context.SetOutput(1, context.InputType(0), context.InputShape(0));
     }

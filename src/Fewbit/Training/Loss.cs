@@ -1,0 +1,77 @@
+using Fewbit.Graphs;
+using Fewbit.Graphs.Operators;
+using Fewbit.Tensors;
+
+namespace Fewbit.Training;
+
+/// <summary>The loss as nodes behind a model's first output.</summary>
+/// <param name="Value">One number.</param>
+/// <param name="Targets">The graph inputs that hold what the model should have said.</param>
+internal sealed record Loss(Value Value, IReadOnlyList<Value> Targets)
+{
+    /// <summary>Appends the loss.</summary>
+    /// <param name="output">Scores or numbers of the model.</param>
+    /// <param name="options">What to minimize.</param>
+    /// <param name="mixes">Whether each sample has two targets and a share of the first (mixup, CutMix).</param>
+    public static Loss Append(Value output, LossOptions options, bool mixes)
+    {
+        if (options.Kind == LossKind.CrossEntropy) return Classification(output, options.LabelSmoothing, mixes);
+        if (mixes) throw new ArgumentException($"mixing samples needs the loss cross-entropy, but the loss is {options.Kind}", nameof(mixes));
+        Value target = output.Graph.AddInput(TrainingBatch.Target, ElementType.Float32, output.Shape), difference = output - target;
+        Value terms = options.Kind switch
+        {
+            LossKind.MeanSquared => difference * difference,
+            LossKind.MeanAbsolute => difference.Apply("Abs"),
+            _ => Huber(difference, (float)options.HuberWidth),
+        };
+        return new(Mean(terms), [target]);
+    }
+
+    private static Loss Classification(Value output, double smoothing, bool mixes)
+    {
+        (Value scores, SymbolicShape? shape) = AsRows(output);
+        Graph graph = output.Graph;
+        Value logarithms = scores.Apply("LogSoftmax", new Attributes { { "axis", 1 } }, []);
+        Value target = graph.AddInput(TrainingBatch.Target, ElementType.Int64, shape), loss = NegativeLog(logarithms, target);
+        var targets = new List<Value> { target };
+        if (mixes)
+        {
+            Value second = graph.AddInput(TrainingBatch.SecondTarget, ElementType.Int64, shape), share = graph.AddInput(TrainingBatch.Share, ElementType.Float32, shape);
+            loss = loss * share + NegativeLog(logarithms, second) * (1f - share);
+            targets.AddRange([second, share]);
+        }
+        loss = Mean(loss);
+        if (smoothing > 0) loss = loss * (float)(1 - smoothing) - Mean(logarithms) * (float)smoothing;
+        return new(loss, targets);
+    }
+
+    /// <summary>-logarithms[i, target[i]] for each row.</summary>
+    private static Value NegativeLog(Value logarithms, Value target)
+    {
+        Value column = target.Apply("Reshape", Integers(target, -1, 1));
+        return -logarithms.Apply("GatherElements", new Attributes { { "axis", 1 } }, column).Apply("Reshape", Integers(target, -1));
+    }
+
+    /// <summary>Scores as [rows, classes], and the shape of the targets: [N, classes], [N, T, classes] (tokens) or [N, classes, 1, 1].</summary>
+    private static (Value Scores, SymbolicShape? Targets) AsRows(Value output)
+    {
+        if (output.Shape is not { Rank: >= 2 and <= 4 } shape || (shape.Rank == 4 && !(shape[2].MayEqual(1) && shape[3].MayEqual(1))) || !shape[shape.Rank == 4 ? 1 : shape.Rank - 1].IsKnown)
+            throw new ArgumentException($"output {output} holds no class scores, expected [N, classes] or, for tokens, [N, T, classes]; name the output of the scores first or choose another loss", nameof(output));
+        return shape.Rank switch
+        {
+            2 => (output, [shape[0]]),
+            3 => (output.Apply("Reshape", Integers(output, -1, shape[2].Length)), [shape[0], shape[1]]),
+            _ => (output.Apply("Flatten"), [shape[0]]),
+        };
+    }
+
+    private static Value Huber(Value difference, float width)
+    {
+        Value distance = difference.Apply("Abs"), inside = distance.Apply("Min", distance.Scalar(width));
+        return inside * inside * 0.5f + (distance - inside) * width;
+    }
+
+    private static Value Mean(Value terms) => terms.MeanToShapeOf(terms.Scalar(0));
+
+    private static Value Integers(Value near, params long[] numbers) => near.Graph.AddConstant("shape", Tensor.From<long>(numbers));
+}
