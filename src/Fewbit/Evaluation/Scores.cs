@@ -45,7 +45,8 @@ public static class Scores
         return Math.Max(0, sum);
     }
 
-    private static double LogSumExp(ReadOnlySpan<float> scores)
+    /// <summary>log(sum exp(score)).</summary>
+    internal static double LogSumExp(ReadOnlySpan<float> scores)
     {
         double max = double.NegativeInfinity, sum = 0;
         foreach (float score in scores) max = Math.Max(max, score);

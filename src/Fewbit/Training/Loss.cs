@@ -12,12 +12,12 @@ internal sealed record Loss(Value Value, IReadOnlyList<Value> Targets)
     /// <summary>Appends the loss.</summary>
     /// <param name="output">Scores or numbers of the model.</param>
     /// <param name="options">What to minimize.</param>
-    /// <param name="mixes">Whether each sample has two targets and a share of the first (mixup, CutMix).</param>
+    /// <param name="mixes">Whether each sample has two targets with one share of the first for the batch (mixup).</param>
     public static Loss Append(Value output, LossOptions options, bool mixes)
     {
         if (options.Kind == LossKind.CrossEntropy) return Classification(output, options.LabelSmoothing, mixes);
         if (mixes) throw new ArgumentException($"mixing samples needs the loss cross-entropy, but the loss is {options.Kind}", nameof(mixes));
-        Value target = output.Graph.AddInput(TrainingBatch.Target, ElementType.Float32, output.Shape), difference = output - target;
+        Value target = output.Graph.AddInput(Trainer.Target, ElementType.Float32, output.Shape), difference = output - target;
         Value terms = options.Kind switch
         {
             LossKind.MeanSquared => difference * difference,
@@ -32,11 +32,11 @@ internal sealed record Loss(Value Value, IReadOnlyList<Value> Targets)
         (Value scores, SymbolicShape? shape) = AsRows(output);
         Graph graph = output.Graph;
         Value logarithms = scores.Apply("LogSoftmax", new Attributes { { "axis", 1 } }, []);
-        Value target = graph.AddInput(TrainingBatch.Target, ElementType.Int64, shape), loss = NegativeLog(logarithms, target);
+        Value target = graph.AddInput(Trainer.Target, ElementType.Int64, shape), loss = NegativeLog(logarithms, target);
         var targets = new List<Value> { target };
         if (mixes)
         {
-            Value second = graph.AddInput(TrainingBatch.SecondTarget, ElementType.Int64, shape), share = graph.AddInput(TrainingBatch.Share, ElementType.Float32, shape);
+            Value second = graph.AddInput(Trainer.SecondTarget, ElementType.Int64, shape), share = graph.AddInput(Trainer.Share, ElementType.Float32, []);
             loss = loss * share + NegativeLog(logarithms, second) * (1f - share);
             targets.AddRange([second, share]);
         }

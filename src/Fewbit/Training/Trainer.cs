@@ -10,8 +10,18 @@ public sealed partial class Trainer
 {
     private readonly Graph _model;
     private readonly TrainingGraph _training;
-    private readonly Dictionary<string, Plan> _plans = new(StringComparer.Ordinal);
+    private readonly List<Plan> _plans = [];
+    private readonly Tensor _loss = Tensor.Scalar(0f);
     private PlateauState _plateau = new();
+
+    /// <summary>Name of what the model should have said: classes int64 [N] (tokens [N, T]), or numbers of the output's shape.</summary>
+    public const string Target = "target";
+
+    /// <summary>Name of the second classes of mixed samples, int64 [N].</summary>
+    public const string SecondTarget = "target2";
+
+    /// <summary>Name of the share of the first classes in mixed samples, one number.</summary>
+    public const string Share = "share";
 
     /// <param name="model">The model as for inference; stays as it is. Its first output is what the loss judges.</param>
     /// <param name="options">How it learns; null for the defaults.</param>
@@ -41,13 +51,14 @@ public sealed partial class Trainer
     public double LearningRate => Options.Optimizer.LearningRate * Options.Schedule.Factor(Clock()) * _plateau.Factor;
 
     /// <summary>One step: forward, gradients, update.</summary>
+    /// <param name="batch">A tensor for each input of the model, and <see cref="Target"/>.</param>
     /// <returns>The loss of the batch before the update.</returns>
-    /// <exception cref="ArgumentException">An input is missing or has the wrong shape.</exception>
-    public double Step(TrainingBatch batch)
+    /// <exception cref="ArgumentException">A tensor is missing or has the wrong shape.</exception>
+    public double Step(IReadOnlyDictionary<string, Tensor> batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        Plan plan = PlanFor(batch);
-        foreach ((string name, Tensor tensor) in batch.Inputs) CopyIn(plan, name, tensor);
+        Plan plan = _plans.Find(plan => Takes(plan, batch)) ?? Compile(batch);
+        foreach ((string name, Tensor tensor) in batch) tensor.CopyTo(plan.Input(name));
         WriteStep(plan);
         plan.Run();
         StepCount++;
@@ -55,22 +66,27 @@ public sealed partial class Trainer
         return _loss.Span<float>()[0];
     }
 
-    private readonly Tensor _loss = Tensor.Scalar(0f);
-
     /// <summary>The model with the weights of now, ready to run or save: batch normalizations are ordinary ones again.</summary>
     /// <param name="isAveraged">Whether the running average of the weights is taken; needs <see cref="TrainingOptions.AverageDecay"/>.</param>
-    public Graph Model(bool isAveraged = false)
+    public Graph Model(bool isAveraged = false) => ModelWith(CopyWeights(isAveraged));
+
+    /// <summary>The model as it was given.</summary>
+    internal Graph Original => _model;
+
+    /// <summary>Copies of what training changes of the model, by name.</summary>
+    private Dictionary<string, Tensor> CopyWeights(bool isAveraged)
     {
         if (isAveraged && Options.AverageDecay is null) throw new InvalidOperationException($"there is no average of the weights: set {nameof(TrainingOptions)}.{nameof(TrainingOptions.AverageDecay)}");
-        Graph copy = _model.Clone();
-        foreach (Value constant in copy.Constants.ToArray())
-        {
-            if (_training.Updates.ContainsKey(constant.Name)) constant.SetConstant(Variable(isAveraged ? TrainingGraph.AverageOf(constant.Name) : constant.Name).Copy());
-        }
-        return copy;
+        return _model.Constants.Where(constant => _training.Updates.ContainsKey(constant.Name))
+            .ToDictionary(constant => constant.Name, constant => (isAveraged ? _training.AverageOf(constant.Name) : _training.Graph.Find(constant.Name)!.Constant!).Copy(), StringComparer.Ordinal);
     }
 
-    private Tensor Variable(string name) => _training.Graph.Find(name)!.Constant!;
+    private Graph ModelWith(IReadOnlyDictionary<string, Tensor> weights)
+    {
+        Graph copy = _model.Clone();
+        foreach ((string name, Tensor tensor) in weights) copy.Find(name)!.SetConstant(tensor);
+        return copy;
+    }
 
     private TrainingClock Clock()
     {
@@ -82,37 +98,36 @@ public sealed partial class Trainer
         return new(StepCount, steps, (long)steps * Options.Epochs);
     }
 
-    private static void CopyIn(Plan plan, string name, Tensor tensor)
-    {
-        Tensor buffer = plan.Input(name);
-        if (tensor.Type != buffer.Type || tensor.Shape != buffer.Shape) throw new ArgumentException($"input '{name}' is {tensor}, expected {buffer}", nameof(tensor));
-        tensor.CopyTo(buffer);
-    }
-
     private void WriteStep(Plan plan)
     {
         double rate = LearningRate;
-        for (int group = 0; group < _training.Groups.Count; group++)
-        {
-            if (_training.Graph.Find(TrainingGraph.StepInput(group)) is not null)
-                Options.Optimizer.WriteStep(plan.Input(TrainingGraph.StepInput(group)).Span<float>(), rate * _training.Groups[group].LearningRateFactor, StepCount + 1);
-        }
+        foreach ((int group, Value input) in _training.Steps)
+            Options.Optimizer.WriteStep(plan.Input(input.Name).Span<float>(), rate * _training.Groups[group].LearningRateFactor, StepCount + 1);
     }
 
-    /// <summary>One plan for each combination of shapes: the last batch of an epoch may be smaller.</summary>
-    private Plan PlanFor(TrainingBatch batch)
+    /// <summary>Whether a plan is compiled for the shapes of a batch; the last of an epoch may be smaller.</summary>
+    private static bool Takes(Plan plan, IReadOnlyDictionary<string, Tensor> batch)
     {
-        string key = string.Join(';', batch.Inputs.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}{pair.Value.Shape}"));
-        if (_plans.TryGetValue(key, out Plan? plan)) return plan;
-        var shapes = batch.Inputs.ToDictionary(pair => pair.Key, pair => pair.Value.Shape, StringComparer.Ordinal);
-        foreach (Value input in _training.Graph.Inputs)
+        foreach ((string name, Tensor tensor) in batch)
         {
-            if (input.Constant is not null || shapes.ContainsKey(input.Name)) continue;
-            bool isStep = input.Name.StartsWith("step", StringComparison.Ordinal) && input.Shape is { IsKnown: true };
-            shapes[input.Name] = isStep ? input.Shape!.ToShape() : throw new ArgumentException($"the batch has no tensor for {input}; it has {string.Join(", ", batch.Inputs.Keys)}", nameof(batch));
+            if (plan.Input(name).Shape != tensor.Shape) return false;
         }
-        plan = Plan.Compile(_training.Graph, new() { Inputs = shapes, Outputs = [_training.LossName, _training.OutputName], Updates = _training.Updates });
-        _plans.Add(key, plan);
+        return true;
+    }
+
+    private Plan Compile(IReadOnlyDictionary<string, Tensor> batch)
+    {
+        var shapes = new Dictionary<string, Shape>(StringComparer.Ordinal);
+        foreach (Value input in _training.Graph.Inputs.Where(input => input.Constant is null))
+        {
+            if (_training.IsStep(input)) shapes.Add(input.Name, input.Shape!.ToShape());
+            else if (!batch.TryGetValue(input.Name, out Tensor? tensor)) throw new ArgumentException($"the batch has no tensor for {input}; it has {string.Join(", ", batch.Keys)}", nameof(batch));
+            else if (tensor.Type != input.Type || input.Shape is { } shape && !shape.Matches(tensor.Shape)) throw new ArgumentException($"input {input} is given {tensor}", nameof(batch));
+            else shapes.Add(input.Name, tensor.Shape);
+        }
+        if (batch.Keys.FirstOrDefault(name => !shapes.ContainsKey(name)) is { } unknown) throw new ArgumentException($"the batch has a tensor '{unknown}' that nothing takes; expected {string.Join(", ", shapes.Keys)}", nameof(batch));
+        Plan plan = Plan.Compile(_training.Graph, new() { Inputs = shapes, Outputs = [_training.LossName], Updates = _training.Updates });
+        _plans.Add(plan);
         return plan;
     }
 }

@@ -13,10 +13,11 @@ public sealed record TrainedParameter(string Name, Shape Shape, int Group);
 /// <summary>A model with loss, gradients and optimizer: what a plan replays.</summary>
 internal sealed class TrainingGraph
 {
-    private const string AverageSuffix = "/average";
     private readonly TrainingOptions _options;
     private readonly Dictionary<string, string> _updates = new(StringComparer.Ordinal);
     private readonly List<TrainedParameter> _parameters = [];
+    private readonly Dictionary<int, Value> _steps = [];
+    private readonly Dictionary<string, Value> _averages = new(StringComparer.Ordinal);
 
     /// <param name="model">The model; stays as it is.</param>
     /// <param name="options">How it learns.</param>
@@ -31,7 +32,7 @@ internal sealed class TrainingGraph
         string[] statistics = [.. _updates.Keys];
         Value[] learned = [.. Learned()];
         Loss loss = Loss.Append(Graph.Outputs[0], options.Loss, options.MixesSamples);
-        (LossName, OutputName) = (loss.Value.Name, Graph.Outputs[0].Name);
+        LossName = loss.Value.Name;
         Value[] gradients = Clipped(Gradients.Of(loss.Value, learned));
         AppendUpdates(learned, gradients);
         if (options.AverageDecay is { } decay) AppendAverages([.. statistics, .. learned.Select(value => value.Name)], (float)decay);
@@ -49,14 +50,14 @@ internal sealed class TrainingGraph
 
     public string LossName { get; }
 
-    /// <summary>The model's first output.</summary>
-    public string OutputName { get; }
+    /// <summary>The graph inputs with the numbers of the step, by group.</summary>
+    public IReadOnlyDictionary<int, Value> Steps => _steps;
 
-    /// <summary>Name of the graph input with a group's numbers of the step.</summary>
-    public static string StepInput(int group) => $"step{group}";
+    /// <summary>Whether a graph input holds a group's numbers of the step.</summary>
+    public bool IsStep(Value input) => _steps.ContainsValue(input);
 
-    /// <summary>Name of a variable's running average.</summary>
-    public static string AverageOf(string name) => name + AverageSuffix;
+    /// <summary>The running average of a variable.</summary>
+    public Tensor AverageOf(string name) => _averages[name].Constant!;
 
     private IEnumerable<Value> Learned()
     {
@@ -88,11 +89,10 @@ internal sealed class TrainingGraph
 
     private void AppendUpdates(Value[] learned, Value[] gradients)
     {
-        var steps = new Dictionary<int, Value>();
         for (int i = 0; i < learned.Length; i++)
         {
             int group = _parameters[i].Group;
-            if (!steps.TryGetValue(group, out Value? step)) steps.Add(group, step = Graph.AddInput(StepInput(group), ElementType.Float32, [_options.Optimizer.StepNumbers]));
+            if (!_steps.TryGetValue(group, out Value? step)) _steps.Add(group, step = Graph.AddInput(Graph.UniqueName($"step{group}"), ElementType.Float32, [_options.Optimizer.StepNumbers]));
             _options.Optimizer.Append(new(learned[i], gradients[i], step, Groups[group].WeightDecay ?? _options.Optimizer.WeightDecay, _updates));
         }
     }
@@ -101,7 +101,7 @@ internal sealed class TrainingGraph
     {
         foreach (string name in names)
         {
-            Value average = Graph.AddConstant(AverageOf(name), Graph.Find(name)!.Constant!), updated = Graph.Find(_updates[name])!;
+            Value average = _averages[name] = Graph.AddConstant($"{name}/average", Graph.Find(name)!.Constant!), updated = Graph.Find(_updates[name])!;
             average.IsVariable = true;
             _updates.Add(average.Name, (average * decay + updated * (1 - decay)).Name);
         }

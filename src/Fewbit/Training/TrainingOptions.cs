@@ -35,6 +35,18 @@ public sealed record TrainingOptions
     /// <summary>Whether batch normalizations keep using and never change their running statistics, as for fine-tuning on few samples.</summary>
     public bool FreezesBatchNorm { get; init; }
 
-    /// <summary>Whether samples come mixed from two classes (mixup, CutMix).</summary>
+    /// <summary>Whether samples come mixed from two classes (mixup).</summary>
     public bool MixesSamples { get; init; }
+
+    /// <summary>Whether the result is the model of the epoch that was best on the validation data; otherwise that of the last. Default: the last.</summary>
+    public bool KeepsBest { get; init; }
+
+    /// <summary>File that holds the state after each epoch and when training is stopped; null: none.</summary>
+    public string? CheckpointPath { get; init; }
+
+    /// <summary>Steps after which the state is written in the middle of an epoch too, 1 and up; null: at its end alone.</summary>
+    public int? CheckpointSteps { get; init => field = value is { } steps ? Require.InRange(steps, 1, int.MaxValue, nameof(CheckpointSteps)) : null; }
+
+    /// <summary>Whether training goes on from <see cref="CheckpointPath"/>: with the same model, data and options to the same bytes as if it had never stopped.</summary>
+    public bool Resumes { get; init; }
 }

@@ -19,23 +19,24 @@ internal static class LinearRegression
         return graph;
     }
 
-    public static TrainingBatch Batch(int step, int samples = Samples)
+    public static Dictionary<string, Tensor> Batch(int step, int samples = Samples)
     {
         var random = new SeededRandom(1000 + (ulong)step);
-        return new(new Dictionary<string, Tensor> { ["x"] = Normal([samples, Width], ref random), [TrainingBatch.Target] = Normal([samples, 1], ref random) }, samples);
+        return new() { ["x"] = Normal([samples, Width], ref random), [Trainer.Target] = Normal([samples, 1], ref random) };
     }
 
     /// <summary>Gradients of the mean squared error by weight, the bias last.</summary>
-    public static double[] Gradient(double[] parameters, TrainingBatch batch)
+    public static double[] Gradient(double[] parameters, IReadOnlyDictionary<string, Tensor> batch)
     {
         var gradient = new double[Width + 1];
-        ReadOnlySpan<float> x = batch.Inputs["x"].Span<float>(), target = batch.Inputs[TrainingBatch.Target].Span<float>();
-        for (int n = 0; n < batch.Count; n++)
+        ReadOnlySpan<float> x = batch["x"].Span<float>(), target = batch[Trainer.Target].Span<float>();
+        int count = target.Length;
+        for (int n = 0; n < count; n++)
         {
             double error = parameters[Width] - target[n];
             for (int i = 0; i < Width; i++) error += parameters[i] * x[n * Width + i];
-            for (int i = 0; i < Width; i++) gradient[i] += 2 * error * x[n * Width + i] / batch.Count;
-            gradient[Width] += 2 * error / batch.Count;
+            for (int i = 0; i < Width; i++) gradient[i] += 2 * error * x[n * Width + i] / count;
+            gradient[Width] += 2 * error / count;
         }
         return gradient;
     }

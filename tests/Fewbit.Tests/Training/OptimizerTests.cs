@@ -1,4 +1,5 @@
 using Fewbit.Graphs;
+using Fewbit.Tensors;
 using Fewbit.Training;
 
 namespace Fewbit.Tests.Training;
@@ -31,7 +32,7 @@ public class OptimizerTests
         var trainer = new Trainer(model, new() { Optimizer = optimizer, Loss = SquaredError });
         for (int step = 1; step <= Steps; step++)
         {
-            TrainingBatch batch = LinearRegression.Batch(step);
+            IReadOnlyDictionary<string, Tensor> batch = LinearRegression.Batch(step);
             double[] gradient = LinearRegression.Gradient(parameters, batch);
             for (int i = 0; i < parameters.Length; i++) parameters[i] = rules[i](parameters[i], gradient[i], step);
             trainer.Step(batch);
@@ -113,7 +114,7 @@ public class OptimizerTests
         double[] parameters = LinearRegression.Parameters(trainer.Model());
         foreach (int samples in (int[])[8, 3, 8])
         {
-            TrainingBatch batch = LinearRegression.Batch(samples, samples);
+            IReadOnlyDictionary<string, Tensor> batch = LinearRegression.Batch(samples, samples);
             parameters = [.. parameters.Zip(LinearRegression.Gradient(parameters, batch), (p, g) => p - Rate * g)];
             trainer.Step(batch);
         }
