@@ -56,6 +56,7 @@ internal static class CommandLine
         common.AddTo(root);
         root.Subcommands.Add(NewCommand.Create(common, output));
         root.Subcommands.Add(InspectCommand.Create(common, output));
+        root.Subcommands.Add(TrainCommand.Create(common, output, cancellation));
         root.Subcommands.Add(QuantizeCommand.Create(common, output, cancellation));
         root.Subcommands.Add(EvaluateCommand.Create(common, output, cancellation));
         root.Subcommands.Add(CompareCommand.Create(common, output, cancellation));

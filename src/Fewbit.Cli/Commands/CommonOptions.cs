@@ -42,6 +42,9 @@ internal sealed class CommonOptions
         foreach (Option option in new Option[] { _json, _seed, _threads, _onnxRuntime, _noColour }) root.Options.Add(option);
     }
 
+    /// <summary>The seed as it was given; null where it was not.</summary>
+    public string? SeedOf(ParseResult parsed) => parsed.GetResult(_seed) is { Implicit: false, Tokens: [var token] } ? token.Value : null;
+
     public CommonSettings Read(ParseResult parsed)
     {
         var settings = new CommonSettings(parsed.GetValue(_json), parsed.GetValue(_seed), parsed.GetValue(_threads), parsed.GetValue(_onnxRuntime));
