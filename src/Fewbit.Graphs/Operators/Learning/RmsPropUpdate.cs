@@ -27,7 +27,7 @@ internal sealed record RmsPropUpdate(float Alpha, float Momentum, float Epsilon,
         for (int i = 0; i < 3; i++) context.SetOutput(i, context.InputType(0), context.InputShape(0));
     }
 
-    public bool CanUpdate(int output) => true;
+    public int UpdatedInput(int output) => output;
 
     public void Evaluate(EvaluationContext context)
     {
