@@ -12,20 +12,24 @@ public static class Gradients
     /// <param name="seed">Gradient that arrives at the loss, of its shape; null for ones.</param>
     /// <returns>One gradient for each value asked for, of its shape; zeros where the loss does not depend on it.</returns>
     /// <exception cref="InvalidDataException">A node between them has no gradient rule; the message names it.</exception>
-    public static Value[] Of(Value loss, IReadOnlyList<Value> withRespectTo, Value? seed = null) => Of(loss.Graph, [(loss, seed ?? Filled(loss, 1))], withRespectTo);
+    public static Value[] Of(Value loss, IReadOnlyList<Value> withRespectTo, Value? seed = null) =>
+        [.. Find(loss.Graph, [(loss, seed ?? Filled(loss, 1))], withRespectTo).Zip(withRespectTo, (gradient, value) => gradient ?? Zeros(value))];
 
-    /// <summary>The gradients of a sum of values, each times a seed of its shape.</summary>
+    /// <summary>Zeros of a value's shape.</summary>
+    internal static Value Zeros(Value like) => Filled(like, 0);
+
+    /// <summary>The gradients of a sum of values, each times a seed of its shape; null where the sum does not depend on a value asked for.</summary>
     /// <param name="graph">The graph that owns all of them.</param>
     /// <param name="seeds">The values and the gradients that arrive at them.</param>
     /// <param name="withRespectTo">Any values of the graph.</param>
     /// <param name="firstNode">Where the nodes between them begin; values computed before it depend on nothing asked for.</param>
-    internal static Value[] Of(Graph graph, IReadOnlyList<(Value Output, Value Seed)> seeds, IReadOnlyList<Value> withRespectTo, int firstNode = 0)
+    internal static Value?[] Find(Graph graph, IReadOnlyList<(Value Output, Value Seed)> seeds, IReadOnlyList<Value> withRespectTo, int firstNode = 0)
     {
         HashSet<Value> needed = DependentOn(graph.Nodes.Skip(firstNode), withRespectTo);
         var gradients = new Dictionary<Value, Value>();
         foreach ((Value output, Value seed) in seeds) gradients[output] = gradients.TryGetValue(output, out Value? other) ? other + seed : seed;
         foreach (Node node in graph.Nodes.Skip(firstNode).Reverse().ToArray()) Visit(node, graph, gradients, needed);
-        return [.. withRespectTo.Select(value => gradients.GetValueOrDefault(value) ?? Filled(value, 0))];
+        return [.. withRespectTo.Select(value => gradients.GetValueOrDefault(value))];
     }
 
     private static void Visit(Node node, Graph graph, Dictionary<Value, Value> gradients, HashSet<Value> needed)

@@ -14,8 +14,11 @@ internal static class CompositeGradient
         for (int i = 0; i < gradients.Length; i++) gradients[i] = context.OutputGradient(i);
         // A value that is read at two places gets its whole gradient at the first.
         int[] wanted = [.. Enumerable.Range(0, inputs.Length).Where(i => context.Needs(i) && Array.IndexOf(inputs, inputs[i]) == i)];
-        Value[] results = Of(context.Graph, inputs, gradients, wanted, spelling);
-        foreach ((int index, Value gradient) in wanted.Zip(results)) context.SetInputGradient(index, gradient);
+        Value?[] results = Find(context.Graph, inputs, gradients, wanted, spelling);
+        foreach ((int index, Value? gradient) in wanted.Zip(results))
+        {
+            if (gradient is not null) context.SetInputGradient(index, gradient);
+        }
     }
 
     /// <summary>The gradients of some inputs of a spelling: what spells out an operator that computes gradients.</summary>
@@ -24,7 +27,11 @@ internal static class CompositeGradient
     /// <param name="outputGradients">What arrives at each output; null where nothing does.</param>
     /// <param name="wanted">Numbers of the inputs whose gradients are returned.</param>
     /// <param name="spelling">The function.</param>
-    public static Value[] Of(Graph graph, Value?[] inputs, IReadOnlyList<Value?> outputGradients, int[] wanted, Spelling spelling)
+    public static Value[] Of(Graph graph, Value?[] inputs, IReadOnlyList<Value?> outputGradients, int[] wanted, Spelling spelling) =>
+        [.. Find(graph, inputs, outputGradients, wanted, spelling).Zip(wanted, (gradient, index) => gradient ?? Gradients.Zeros(inputs[index]!))];
+
+    /// <summary>As <see cref="Of"/>; null where no output depends on an input.</summary>
+    private static Value?[] Find(Graph graph, Value?[] inputs, IReadOnlyList<Value?> outputGradients, int[] wanted, Spelling spelling)
     {
         int start = graph.Nodes.Count;
         IReadOnlyList<Value?> outputs = spelling(inputs);
@@ -33,6 +40,6 @@ internal static class CompositeGradient
         {
             if (outputs[i] is { } output && outputGradients[i] is { } gradient) seeds.Add((output, gradient));
         }
-        return Gradients.Of(graph, seeds, [.. wanted.Select(index => inputs[index]!)], start);
+        return Gradients.Find(graph, seeds, [.. wanted.Select(index => inputs[index]!)], start);
     }
 }

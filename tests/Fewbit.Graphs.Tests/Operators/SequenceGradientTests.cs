@@ -92,6 +92,73 @@ public sealed class SequenceGradientTests
         v => [v[0].Apply("Attention", new Attributes { { "is_causal", 1 } }, v[1], v[2], null, null, null, v[0].Graph.AddConstant("lengths", Tensor.From(5L, 3L)))],
         Random(1, 2, 3, 3, 4), Random(2, 2, 3, 5, 4), Random(3, 2, 3, 5, 2));
 
+    [Theory]
+    [InlineData("LSTM", "forward", 0, 0)]
+    [InlineData("LSTM", "reverse", 1, 0)]
+    [InlineData("LSTM", "bidirectional", 0, 1)]
+    [InlineData("LSTM", "bidirectional", 1, 0)]
+    [InlineData("GRU", "forward", 0, 0)]
+    [InlineData("GRU", "bidirectional", 1, 1)]
+    [InlineData("GRU", "reverse", 0, 0)]
+    [InlineData("RNN", "forward", 1, 0)]
+    [InlineData("RNN", "bidirectional", 0, 0)]
+    public void Recurrent_LengthsAndStates_MatchesDifferencesTwice(string opType, string direction, long layout, long variant)
+    {
+        const int steps = 3, batch = 2, input = 2, hidden = 5;
+        int gates = opType switch { "LSTM" => 4, "GRU" => 3, _ => 1 }, directions = direction == "bidirectional" ? 2 : 1;
+        Attributes Settings()
+        {
+            Attributes settings = new() { { "hidden_size", hidden }, { "direction", direction }, { "layout", layout } };
+            if (opType == "LSTM") settings.Add("input_forget", variant);
+            if (opType == "GRU") settings.Add("linear_before_reset", variant);
+            return settings;
+        }
+        Tensor x = layout == 1 ? Random(1, batch, steps, input) : Random(1, steps, batch, input);
+        Tensor State(int seed) => layout == 1 ? Random(seed, batch, directions, hidden) : Random(seed, directions, batch, hidden);
+        Tensor[] common = [x, Random(2, directions, gates * hidden, input), Random(3, directions, gates * hidden, hidden), Random(4, directions, 2 * gates * hidden), State(5)];
+        Tensor[] inputs = opType == "LSTM" ? [.. common, State(6), Random(7, directions, 3 * hidden)] : common;
+        foreach (bool hasLengths in (bool[])[false, true])
+        {
+            Value[] Build(Value[] v)
+            {
+                Value? lengths = hasLengths ? v[0].Graph.AddConstant("lengths", Tensor.From(3, 1)) : null;
+                Value?[] all = opType == "LSTM" ? [v[0], v[1], v[2], v[3], lengths, v[4], v[5], v[6]] : [v[0], v[1], v[2], v[3], lengths, v[4]];
+                return [.. v[0].Graph.AddNode(opType, all, Settings(), outputs: opType == "LSTM" ? 3 : 2).Outputs];
+            }
+            GradientCheck.RunMany(Build, inputs);
+            FloatGradientCheck.Run(Build, 1e-4, inputs);
+        }
+        GradientCheck.RunTwice(v => v[0].Apply(opType, Settings(), v[1], v[2], v[3]), inputs[..4]);
+    }
+
+    [Fact]
+    public void Lstm_WithoutPeepholes_EqualsFloat64AtOddWidths() => FloatGradientCheck.Run(
+        v => [.. v[0].Graph.AddNode("LSTM", [v[0], v[1], v[2]], new() { { "hidden_size", 37 } }, outputs: 3).Outputs], 1e-4, Random(1, 5, 14, 11), Random(2, 1, 148, 11), Random(3, 1, 148, 37));
+
+    [Theory]
+    [InlineData("Relu", "LeakyRelu", "Softsign", 0f)]
+    [InlineData("HardSigmoid", "ScaledTanh", "Elu", 0f)]
+    [InlineData("Softplus", "Affine", "ThresholdedRelu", 0f)]
+    [InlineData("Sigmoid", "Tanh", "Tanh", 0.4f)]
+    public void Lstm_OtherActivationsAndClip_MatchesDifferences(string gate, string candidate, string result, float clip)
+    {
+        var attributes = new Attributes { { "hidden_size", 5 }, { "activations", new[] { gate, candidate, result } } };
+        if (clip > 0) attributes.Add("clip", clip);
+        if (result == "ThresholdedRelu") attributes.Add("activation_alpha", new float[] { 0.7f, 0.05f });
+        GradientCheck.Run(v => v[0].Apply("LSTM", attributes, v[1], v[2]), Random(1, 3, 2, 4), Random(2, 1, 20, 4), Random(3, 1, 20, 5));
+    }
+
+    [Fact]
+    public void Gru_UnknownSteps_SaysWhatMustBeKnown()
+    {
+        var graph = new Graph(opset: 21);
+        Value x = graph.AddInput("x", ElementType.Float64, ["T", 2, 3]), w = graph.AddInput("w", ElementType.Float64, [1, 12, 3]), r = graph.AddInput("r", ElementType.Float64, [1, 12, 4]);
+        Value y = graph.AddNode("GRU", [x, w, r], new() { { "hidden_size", 4 } }, name: "gru").Outputs[0];
+        string message = Assert.Throws<InvalidDataException>(() => Gradients.Of(y, [w])).Message;
+        Assert.StartsWith("GRU 'gru': has an input", message, StringComparison.Ordinal);
+        Assert.Contains("must know the number of steps", message, StringComparison.Ordinal);
+    }
+
     /// <summary>Finite differences of both orders in float64; and the float32 kernels, forward and gradient, against float64.</summary>
     private static void CheckTwice(Func<Value[], Value[]> build, params Tensor[] inputs)
     {

@@ -23,9 +23,12 @@ internal enum Cell
 /// <param name="Clip">Bound of what an activation takes; infinite without one.</param>
 /// <param name="BatchFirst">Layout 1.</param>
 /// <param name="Variant">LSTM: input and forget gate are coupled (input_forget). GRU: the reset gate acts after the product (linear_before_reset).</param>
-internal sealed record Recurrent(Cell Cell, long HiddenSize, string Direction, RecurrentActivation[] Activations, float Clip, bool BatchFirst, bool Variant) : ICompiledOperator
+internal sealed record Recurrent(Cell Cell, long HiddenSize, string Direction, RecurrentActivation[] Activations, float Clip, bool BatchFirst, bool Variant) : ICompiledOperator, IDifferentiable
 {
     public const int Bias = 3, Lengths = 4, InitialHidden = 5, InitialCell = 6, Peepholes = 7;
+
+    /// <summary>Output of an LSTM, beyond those of ONNX, that its gradient rule adds: what the steps leave for the way back.</summary>
+    public const int LstmTrace = 3;
 
     public int Directions => Direction == "bidirectional" ? 2 : 1;
 
@@ -65,21 +68,34 @@ internal sealed record Recurrent(Cell Cell, long HiddenSize, string Direction, R
         }
         context.SetOutput(0, type, BatchFirst ? [batch, steps, Directions, hidden] : [steps, Directions, batch, hidden]);
         context.SetOutput(1, type, state);
-        if (Cell == Cell.Lstm) context.SetOutput(2, type, state);
+        if (Cell != Cell.Lstm) return;
+        context.SetOutput(2, type, state);
+        context.SetOutput(LstmTrace, type, [Directions, 5, steps, batch, hidden]);
     }
 
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
     public IKernel? Compile(CompilationContext context)
     {
-        (Shape x, Shape r) = (context.InputShape(0), context.InputShape(2));
-        var shape = new RecurrentShape((int)(BatchFirst ? x[1] : x[0]), (int)(BatchFirst ? x[0] : x[1]), (int)x[2], (int)r[2], Directions);
-        return context.InputType(0) switch
+        RecurrentShape shape = ShapeOf(context.InputShape(0), context.InputShape(2));
+        return (context.InputType(0), Cell) switch
         {
-            ElementType.Float32 => new RecurrentKernel<float>(this, shape, context.Constant(1), context.Constant(2)),
-            ElementType.Float64 => new RecurrentKernel<double>(this, shape, null, null),
-            var other => context.Node.NoKernel(other),
+            (ElementType.Float32, Cell.Lstm) => new LstmKernel<float>(this, shape, context.Constant(1), context.Constant(2)),
+            (ElementType.Float64, Cell.Lstm) => new LstmKernel<double>(this, shape, null, null),
+            (ElementType.Float32, _) => new RecurrentKernel<float>(this, shape, context.Constant(1), context.Constant(2)),
+            (ElementType.Float64, _) => new RecurrentKernel<double>(this, shape, null, null),
+            var other => context.Node.NoKernel(other.Item1),
         };
+    }
+
+    /// <summary>The lengths that x and R state.</summary>
+    public RecurrentShape ShapeOf(Shape x, Shape r) => new((int)(BatchFirst ? x[1] : x[0]), (int)(BatchFirst ? x[0] : x[1]), (int)x[2], (int)r[2], Directions, BatchFirst);
+
+    public void Gradient(GradientContext context)
+    {
+        bool isNative = Cell == Cell.Lstm && float.IsInfinity(Clip) && Activations.All(activation => activation.HasSlopeOfResult) && context.Input(0).Type is (ElementType.Float32 or ElementType.Float64);
+        if (isNative) LstmGradient.Add(this, context);
+        else CompositeGradient.Apply(context, inputs => RecurrentSpelling.SpellOut(this, context.Node, inputs));
     }
 
     private static void ExpectShape(Node node, string name, SymbolicShape found, SymbolicShape expected)
@@ -90,5 +106,21 @@ internal sealed record Recurrent(Cell Cell, long HiddenSize, string Direction, R
     }
 }
 
-/// <summary>The lengths of a recurrent node.</summary>
-internal readonly record struct RecurrentShape(int Steps, int Batch, int Input, int Hidden, int Directions);
+/// <summary>The lengths of a recurrent node, and where its rows lie.</summary>
+internal readonly record struct RecurrentShape(int Steps, int Batch, int Input, int Hidden, int Directions, bool BatchFirst)
+{
+    /// <summary>Rows of one step that one thread takes at a time.</summary>
+    public int RowsPerChunk => Math.Max(1, 2048 / Math.Max(1, Hidden));
+
+    /// <summary>Rows from one item of the batch to the next.</summary>
+    public int RowStep => BatchFirst ? Steps : 1;
+
+    /// <summary>Row of an item and step in x [T, N, I] or [N, T, I].</summary>
+    public int RowOf(int t, int n) => BatchFirst ? n * Steps + t : t * Batch + n;
+
+    /// <summary>First element of an item and step in y.</summary>
+    public long OutputAt(int t, int direction, int n) => (BatchFirst ? (long)RowOf(t, n) * Directions + direction : ((long)t * Directions + direction) * Batch + n) * Hidden;
+
+    /// <summary>First element of an item in a state.</summary>
+    public int StateAt(int direction, int n) => (BatchFirst ? n * Directions + direction : direction * Batch + n) * Hidden;
+}

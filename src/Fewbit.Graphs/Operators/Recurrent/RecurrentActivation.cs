@@ -3,8 +3,24 @@ using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace Fewbit.Graphs.Operators;
 
+/// <summary>The functions that recurrent cells name.</summary>
+internal enum RecurrentFunction
+{
+    Sigmoid,
+    Tanh,
+    Relu,
+    LeakyRelu,
+    ThresholdedRelu,
+    ScaledTanh,
+    HardSigmoid,
+    Elu,
+    Softsign,
+    Softplus,
+    Affine,
+}
+
 /// <summary>An activation of a recurrent cell with its constants.</summary>
-internal sealed record RecurrentActivation(string Name, float Alpha, float Beta)
+internal readonly record struct RecurrentActivation(RecurrentFunction Function, float Alpha, float Beta)
 {
     private static readonly string[] WithAlpha = ["leakyrelu", "thresholdedrelu", "elu", "affine", "scaledtanh", "hardsigmoid"];
     private static readonly string[] WithBeta = ["affine", "scaledtanh", "hardsigmoid"];
@@ -35,8 +51,8 @@ internal sealed record RecurrentActivation(string Name, float Alpha, float Beta)
     public void Apply<T>(Span<T> x, T clip) where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {
         if (T.IsFinite(clip)) TensorPrimitives.Clamp(x, -clip, clip, x);
-        if (Name == "sigmoid") TensorPrimitives.Sigmoid<T>(x, x);
-        else if (Name == "tanh") TensorPrimitives.Tanh<T>(x, x);
+        if (Function == RecurrentFunction.Sigmoid) TensorPrimitives.Sigmoid<T>(x, x);
+        else if (Function == RecurrentFunction.Tanh) TensorPrimitives.Tanh<T>(x, x);
         else
         {
             (T alpha, T beta) = (T.CreateChecked(Alpha), T.CreateChecked(Beta));
@@ -44,18 +60,58 @@ internal sealed record RecurrentActivation(string Name, float Alpha, float Beta)
         }
     }
 
-    private T Scalar<T>(T x, T alpha, T beta) where T : IBinaryFloatingPointIeee754<T> => Name switch
+    private T Scalar<T>(T x, T alpha, T beta) where T : IBinaryFloatingPointIeee754<T> => Function switch
     {
-        "relu" => T.Max(T.Zero, x),
-        "leakyrelu" => x >= T.Zero ? x : alpha * x,
-        "thresholdedrelu" => x > alpha ? x : T.Zero,
-        "scaledtanh" => alpha * T.Tanh(beta * x),
-        "hardsigmoid" => T.Clamp(alpha * x + beta, T.Zero, T.One),
-        "elu" => x >= T.Zero ? x : alpha * (T.Exp(x) - T.One),
-        "softsign" => x / (T.One + T.Abs(x)),
-        "softplus" => x > T.Zero ? x + T.Log(T.One + T.Exp(-x)) : T.Log(T.One + T.Exp(x)),
+        RecurrentFunction.Relu => T.Max(T.Zero, x),
+        RecurrentFunction.LeakyRelu => x >= T.Zero ? x : alpha * x,
+        RecurrentFunction.ThresholdedRelu => x > alpha ? x : T.Zero,
+        RecurrentFunction.ScaledTanh => alpha * T.Tanh(beta * x),
+        RecurrentFunction.HardSigmoid => T.Clamp(alpha * x + beta, T.Zero, T.One),
+        RecurrentFunction.Elu => x >= T.Zero ? x : alpha * (T.Exp(x) - T.One),
+        RecurrentFunction.Softsign => x / (T.One + T.Abs(x)),
+        RecurrentFunction.Softplus => x > T.Zero ? x + T.Log(T.One + T.Exp(-x)) : T.Log(T.One + T.Exp(x)),
         _ => alpha * x + beta,
     };
+
+    /// <summary>Whether the derivative follows from the result alone: not where results below zero of a function that bends there are turned around.</summary>
+    public bool HasSlopeOfResult => Function is not (RecurrentFunction.LeakyRelu or RecurrentFunction.Elu) || Alpha > 0;
+
+    /// <summary>The derivative where the function's result is <paramref name="y"/>.</summary>
+    public T SlopeOfResult<T>(T y) where T : IBinaryFloatingPointIeee754<T>
+    {
+        (T alpha, T beta) = (T.CreateChecked(Alpha), T.CreateChecked(Beta));
+        return Function switch
+        {
+            RecurrentFunction.Sigmoid => y * (T.One - y),
+            RecurrentFunction.Tanh => T.One - y * y,
+            RecurrentFunction.Relu => y > T.Zero ? T.One : T.Zero,
+            RecurrentFunction.LeakyRelu => y >= T.Zero ? T.One : alpha,
+            RecurrentFunction.ThresholdedRelu => y != T.Zero ? T.One : T.Zero,
+            RecurrentFunction.ScaledTanh => alpha == T.Zero ? T.Zero : beta * (alpha - y * y / alpha),
+            RecurrentFunction.HardSigmoid => y > T.Zero && y < T.One ? alpha : T.Zero,
+            RecurrentFunction.Elu => y >= T.Zero ? T.One : y + alpha,
+            RecurrentFunction.Softsign => (T.One - T.Abs(y)) * (T.One - T.Abs(y)),
+            RecurrentFunction.Softplus => T.One - T.Exp(-y),
+            _ => alpha,
+        };
+    }
+
+    /// <summary>The function in nodes.</summary>
+    /// <param name="x">What it takes.</param>
+    /// <param name="clip">Bound of what it takes; infinite for none.</param>
+    public Value SpellOut(Value x, float clip)
+    {
+        if (float.IsFinite(clip)) x = x.Apply("Clip", x.Scalar(-clip), x.Scalar(clip));
+        var alpha = new Attributes { { "alpha", Alpha } };
+        return Function switch
+        {
+            RecurrentFunction.ScaledTanh => (x * x.Scalar(Beta)).Apply("Tanh") * x.Scalar(Alpha),
+            RecurrentFunction.HardSigmoid => x.Apply("HardSigmoid", new Attributes { { "alpha", Alpha }, { "beta", Beta } }),
+            RecurrentFunction.Affine => x * x.Scalar(Alpha) + x.Scalar(Beta),
+            RecurrentFunction.LeakyRelu or RecurrentFunction.ThresholdedRelu or RecurrentFunction.Elu => x.Apply(Function.ToString(), alpha),
+            _ => x.Apply(Function.ToString()),
+        };
+    }
 
     private static RecurrentActivation Create(Node node, string name, Queue<float> alphas, Queue<float> betas)
     {
@@ -70,6 +126,6 @@ internal sealed record RecurrentActivation(string Name, float Alpha, float Beta)
         };
         if (WithAlpha.Contains(name) && alphas.TryDequeue(out float a)) alpha = a;
         if (WithBeta.Contains(name) && betas.TryDequeue(out float b)) beta = b;
-        return new(name, alpha, beta);
+        return new(Enum.Parse<RecurrentFunction>(name, ignoreCase: true), alpha, beta);
     }
 }

@@ -5,7 +5,7 @@ using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace Fewbit.Graphs.Operators;
 
-/// <summary>Runs a recurrent node: one product projects the inputs of all steps, then each step multiplies the state.</summary>
+/// <summary>Runs an RNN or GRU: one product projects the inputs of all steps, then each step multiplies the state.</summary>
 internal sealed unsafe class RecurrentKernel<T> : IKernel where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     private readonly Recurrent _op;
@@ -40,7 +40,7 @@ internal sealed unsafe class RecurrentKernel<T> : IKernel where T : unmanaged, I
     {
         int rows = _shape.Steps * _shape.Batch, state = _shape.Batch * _shape.Hidden;
         long product = Math.Max(ScratchOf(rows, _width, _shape.Input), ScratchOf(_shape.Batch, _width, _shape.Hidden)) + 64;
-        long floats = (long)rows * _width + (long)_shape.Batch * _width + 3L * state + 2L * _width + 64;
+        long floats = (long)rows * _width + (long)_shape.Batch * _width + 2L * state + 2L * _width + 64;
         byte* scratch = (byte*)context.Scratch(product + floats * sizeof(T));
         var memory = new Span<T>(scratch + product / 64 * 64, checked((int)floats));
         if (context.HasOutput(0)) context.Output(0).Span<T>().Clear();
@@ -72,7 +72,7 @@ internal sealed unsafe class RecurrentKernel<T> : IKernel where T : unmanaged, I
         private readonly EvaluationContext _context;
         private readonly int _direction;
         private readonly void* _scratch;
-        private readonly Span<T> _projected, _recurrent, _hidden, _cell, _reset, _bias;
+        private readonly Span<T> _projected, _recurrent, _hidden, _reset, _bias;
 
         public DirectionRun(RecurrentKernel<T> kernel, EvaluationContext context, int direction, void* scratch, Span<T> memory)
         {
@@ -85,9 +85,8 @@ internal sealed unsafe class RecurrentKernel<T> : IKernel where T : unmanaged, I
             _recurrent = memory[..(shape.Batch * width)];
             memory = memory[(shape.Batch * width)..];
             _hidden = memory[..state];
-            _cell = memory.Slice(state, state);
-            _reset = memory.Slice(2 * state, state);
-            _bias = memory.Slice(3 * state, 2 * width);
+            _reset = memory.Slice(state, state);
+            _bias = memory.Slice(2 * state, 2 * width);
         }
 
         public void Run()
@@ -96,11 +95,9 @@ internal sealed unsafe class RecurrentKernel<T> : IKernel where T : unmanaged, I
             Multiply(shape.Steps * shape.Batch, width, shape.Input, _context.Input(0).Span<T>(), Weight(1, width * shape.Input), _kernel._packedW[_direction], _projected, _scratch);
             PrepareBias();
             ReadState(Recurrent.InitialHidden, _hidden);
-            ReadState(Recurrent.InitialCell, _cell);
             bool isReverse = _direction == 1 || _kernel._op.Direction == "reverse";
             for (int i = 0; i < shape.Steps; i++) Step(isReverse ? shape.Steps - 1 - i : i);
             WriteState(1, _hidden);
-            if (_kernel._op.Cell == Cell.Lstm) WriteState(2, _cell);
         }
 
         private Span<T> Weight(int input, int count) => _context.Input(input).Span<T>().Slice(_direction * count, count);
@@ -127,16 +124,15 @@ internal sealed unsafe class RecurrentKernel<T> : IKernel where T : unmanaged, I
             for (int n = 0; n < shape.Batch; n++)
             {
                 if (!IsAlive(t, n)) continue;
-                Span<T> x = _projected.Slice(RowOf(t, n) * width, width), h = _hidden.Slice(n * shape.Hidden, shape.Hidden), r = _recurrent.Slice(n * product, product);
-                if (_kernel._op.Cell == Cell.Lstm) Lstm(x, r, h, _cell.Slice(n * shape.Hidden, shape.Hidden));
-                else if (_kernel._op.Cell == Cell.Rnn) Rnn(x, r, h);
+                Span<T> x = _projected.Slice(shape.RowOf(t, n) * width, width), h = _hidden.Slice(n * shape.Hidden, shape.Hidden), r = _recurrent.Slice(n * product, product);
+                if (_kernel._op.Cell == Cell.Rnn) Rnn(x, r, h);
                 else Gru(x, r, h, _reset.Slice(n * shape.Hidden, shape.Hidden));
             }
             if (_kernel.ResetsFirst) FinishGru(t);
             if (!_context.HasOutput(0)) return;
             for (int n = 0; n < shape.Batch; n++)
             {
-                if (IsAlive(t, n)) _hidden.Slice(n * shape.Hidden, shape.Hidden).CopyTo(_context.Output(0).Span<T>()[OutputAt(t, n)..]);
+                if (IsAlive(t, n)) _hidden.Slice(n * shape.Hidden, shape.Hidden).CopyTo(_context.Output(0).Span<T>()[(int)shape.OutputAt(t, _direction, n)..]);
             }
         }
 
@@ -144,37 +140,6 @@ internal sealed unsafe class RecurrentKernel<T> : IKernel where T : unmanaged, I
         {
             TensorPrimitives.Add(x, r, h);
             Activate(0, h);
-        }
-
-        private void Lstm(Span<T> x, Span<T> r, Span<T> h, Span<T> c)
-        {
-            int size = h.Length;
-            TensorPrimitives.Add(x, r, x);
-            Span<T> i = x[..size], o = x.Slice(size, size), f = x.Slice(2 * size, size), g = x.Slice(3 * size, size);
-            Peep(i, 0, c);
-            Activate(0, i);
-            if (_kernel._op.Variant) TensorPrimitives.Subtract(T.One, i, f);
-            else
-            {
-                Peep(f, 2, c);
-                Activate(0, f);
-            }
-            Activate(1, g);
-            TensorPrimitives.Multiply(f, c, c);
-            TensorPrimitives.Multiply(i, g, g);
-            TensorPrimitives.Add(c, g, c);
-            Peep(o, 1, c);
-            Activate(0, o);
-            c.CopyTo(h);
-            Activate(2, h, clips: false);
-            TensorPrimitives.Multiply(o, h, h);
-        }
-
-        private void Peep(Span<T> gate, int index, Span<T> cell)
-        {
-            if (_context.FindInput(Recurrent.Peepholes) is not { } peepholes) return;
-            ReadOnlySpan<T> p = peepholes.Span<T>().Slice((_direction * 3 + index) * gate.Length, gate.Length);
-            for (int j = 0; j < gate.Length; j++) gate[j] += p[j] * cell[j];
         }
 
         /// <summary>Gates of a GRU; where the reset gate acts first, the candidate follows once reset * H is multiplied for the whole batch.</summary>
@@ -206,7 +171,7 @@ internal sealed unsafe class RecurrentKernel<T> : IKernel where T : unmanaged, I
             for (int n = 0; n < shape.Batch; n++)
             {
                 if (!IsAlive(t, n)) continue;
-                Span<T> x = _projected.Slice(RowOf(t, n) * width, width), candidate = x[(2 * size)..];
+                Span<T> x = _projected.Slice(shape.RowOf(t, n) * width, width), candidate = x[(2 * size)..];
                 TensorPrimitives.Add(candidate, products.Slice(n * size, size), candidate);
                 Blend(x[..size], candidate, _hidden.Slice(n * size, size));
             }
@@ -219,24 +184,13 @@ internal sealed unsafe class RecurrentKernel<T> : IKernel where T : unmanaged, I
             for (int j = 0; j < h.Length; j++) h[j] = (T.One - update[j]) * candidate[j] + update[j] * h[j];
         }
 
-        private void Activate(int index, Span<T> x, bool clips = true)
+        private void Activate(int index, Span<T> x)
         {
             int perDirection = _kernel._op.Activations.Length / _kernel._shape.Directions;
-            _kernel._op.Activations[_direction * perDirection + index].Apply(x, clips ? _kernel._clip : T.PositiveInfinity);
+            _kernel._op.Activations[_direction * perDirection + index].Apply(x, _kernel._clip);
         }
 
         private bool IsAlive(int t, int n) => _context.FindInput(Recurrent.Lengths) is not { } lengths || t < lengths.Span<int>()[n];
-
-        private int RowOf(int t, int n) => _kernel._op.BatchFirst ? n * _kernel._shape.Steps + t : t * _kernel._shape.Batch + n;
-
-        private int OutputAt(int t, int n)
-        {
-            RecurrentShape shape = _kernel._shape;
-            int at = _kernel._op.BatchFirst ? RowOf(t, n) * shape.Directions + _direction : (t * shape.Directions + _direction) * shape.Batch + n;
-            return at * shape.Hidden;
-        }
-
-        private int StateAt(int n) => (_kernel._op.BatchFirst ? n * _kernel._shape.Directions + _direction : _direction * _kernel._shape.Batch + n) * _kernel._shape.Hidden;
 
         private void ReadState(int input, Span<T> state)
         {
@@ -246,14 +200,14 @@ internal sealed unsafe class RecurrentKernel<T> : IKernel where T : unmanaged, I
                 state.Clear();
                 return;
             }
-            for (int n = 0; n < _kernel._shape.Batch; n++) tensor.Span<T>().Slice(StateAt(n), hidden).CopyTo(state[(n * hidden)..]);
+            for (int n = 0; n < _kernel._shape.Batch; n++) tensor.Span<T>().Slice(_kernel._shape.StateAt(_direction, n), hidden).CopyTo(state[(n * hidden)..]);
         }
 
         private void WriteState(int output, Span<T> state)
         {
             int hidden = _kernel._shape.Hidden;
             if (!_context.HasOutput(output)) return;
-            for (int n = 0; n < _kernel._shape.Batch; n++) state.Slice(n * hidden, hidden).CopyTo(_context.Output(output).Span<T>()[StateAt(n)..]);
+            for (int n = 0; n < _kernel._shape.Batch; n++) state.Slice(n * hidden, hidden).CopyTo(_context.Output(output).Span<T>()[_kernel._shape.StateAt(_direction, n)..]);
         }
     }
 }

@@ -8,5 +8,6 @@ internal static class RecurrentOperators
         registry.Add("RNN", node => Recurrent.Parse(node, Cell.Rnn));
         registry.Add("GRU", node => Recurrent.Parse(node, Cell.Gru));
         registry.Add("LSTM", node => Recurrent.Parse(node, Cell.Lstm));
+        registry.Add("LSTMGradient", LstmGradient.Parse, OperatorTable.FewbitDomain);
     }
 }
