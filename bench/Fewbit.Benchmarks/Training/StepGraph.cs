@@ -34,6 +34,7 @@ internal sealed class StepGraph
         foreach ((Value parameter, Value gradient) in learned.Zip(gradients)) AddSgd(graph, parameter, gradient, rate, updates);
         graph.RemoveOutput(graph.Outputs[0]);
         graph.AddOutput(loss);
+        Passes.PrepareForTraining(graph, updates.Values);
         Plan plan = Plan.Compile(graph, new() { Inputs = inputs.ToDictionary(pair => pair.Key, pair => pair.Value.Shape), Outputs = [loss.Name], Updates = updates });
         return new(plan, inputs);
     }

@@ -31,7 +31,7 @@ public sealed class BlockChannels : IPass
             {
                 if (role.Reads(i)) node.SetInput(i, BlocksOf(node, node.Inputs[i]!, blocks));
             }
-            if (role.WritesBlocks) blocks.Add(node.Outputs[0], WriteBlocks(node, value => ReadsPlain(value, roles, captured)));
+            foreach (int output in role.BlockedOutputs) blocks.Add(node.Outputs[output], WriteBlocks(node, output, value => ReadsPlain(value, roles, captured)));
         }
         return report;
     }
@@ -56,9 +56,9 @@ public sealed class BlockChannels : IPass
     }
 
     /// <summary>The output itself becomes blocked; where somebody needs it row-major too, it is reordered from a new value, so that its name stands for the plain form.</summary>
-    private static Value WriteBlocks(Node node, Predicate<Value> readsPlain)
+    private static Value WriteBlocks(Node node, int index, Predicate<Value> readsPlain)
     {
-        Value output = node.Outputs[0];
+        Value output = node.Outputs[index];
         if (!readsPlain(output))
         {
             output.Layout = Layout.ChannelBlocks16;
@@ -66,7 +66,7 @@ public sealed class BlockChannels : IPass
         }
         Value made = AddBlocks(node.Graph, output.Name);
         (made.Type, made.Shape) = (output.Type, output.Shape);
-        node.ReplaceOutputAt(0, made);
+        node.ReplaceOutputAt(index, made);
         node.Graph.InsertNode(node.Graph.IndexOf(node) + 1, OperatorTable.FewbitDomain, "Reorder", output.Name + "/reorder", [made], [output], []);
         return made;
     }

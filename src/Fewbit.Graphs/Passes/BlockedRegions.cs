@@ -38,19 +38,27 @@ internal static class BlockedRegions
         return roles;
     }
 
-    private static bool IsBlocked(Value value, Dictionary<Node, BlockedRole> roles) => value.Producer is { } producer && roles.GetValueOrDefault(producer) is { WritesBlocks: true };
+    private static bool IsBlocked(Value value, Dictionary<Node, BlockedRole> roles) => value.Producer is { } producer && roles.TryGetValue(producer, out BlockedRole? role) && role.Writes(value);
 
-    private static bool IsConvolution(Node node) => node.Is("Conv") || (node.Domain == OperatorTable.FewbitDomain && node.OpType == "FusedConv");
+    private static bool IsConvolution(Node node) => node.Is("Conv") || (node.Domain == OperatorTable.FewbitDomain && node.OpType is "FusedConv" or "ConvBackwardData" or "ConvBackwardWeights");
 
-    /// <summary>The convolution with open lengths filled in; null where its kernel could not be a blocked one.</summary>
+    /// <summary>The forward convolution, or that of which the node computes a gradient, with open lengths filled in; null where its kernel could not be a blocked one.</summary>
     private static Conv2DShape? ShapeOf(Node node)
     {
-        if (node.Outputs[0].Type != ElementType.Float32 || node.Input(0)?.Shape is not { Rank: 4 } x || !x[1].IsKnown) return null;
-        if (node.Input(1) is not { IsConstant: true } weight || node.Operator is not Conv conv) return null;
-        Shape image = Filled(x).With(0, 1);
-        ConvGeometry geometry = ConvGeometry.Of(node, conv.Window, conv.Groups, image, weight.Constant!.Shape);
+        if (node.Outputs[0].Type != ElementType.Float32) return null;
+        (Value? image, Value? weight, WindowAttributes window, long groups) = node.Operator switch
+        {
+            Conv conv => (node.Input(0), node.Input(1), conv.Window, conv.Groups),
+            ConvBackwardData data => (node.Outputs[0], node.Input(1), data.Window, data.Groups),
+            ConvBackwardWeights weights => (node.Input(0), node.Outputs[0], weights.Window, weights.Groups),
+            _ => default,
+        };
+        if (image?.Shape is not { Rank: 4 } x || !x[1].IsKnown || weight?.Shape is not { IsKnown: true } w) return null;
+        ConvGeometry geometry = ConvGeometry.Of(node, window, groups, Filled(x).With(0, 1), w.ToShape());
         return geometry.IsMatrixProduct ? null : geometry.ToPlanar();
     }
+
+    private static bool AllowsWinograd(Node node) => node.Operator is Conv { AllowsWinograd: true } or ConvBackwardData { AllowsWinograd: true };
 
     /// <summary>The shape with usual lengths where they are not known. It weighs gains, so lengths beyond any image may be cut: a product of four then fits 63 bits.</summary>
     private static Shape Filled(SymbolicShape shape)
@@ -80,8 +88,7 @@ internal static class BlockedRegions
         {
             if (IsBlocked(node.Inputs[input]!, roles)) yield return node.Inputs[input]!.Producer!;
         }
-        if (!role.WritesBlocks) yield break;
-        foreach (Use use in node.Outputs[0].Uses)
+        foreach (Use use in role.BlockedOutputs.SelectMany(output => node.Outputs[output].Uses))
         {
             if (roles.TryGetValue(use.Node, out BlockedRole? reader) && reader.Reads(use.Index)) yield return use.Node;
         }
@@ -94,9 +101,9 @@ internal static class BlockedRegions
         foreach (Node node in region)
         {
             BlockedRole role = roles[node];
-            if (IsConvolution(node) && ShapeOf(node) is { } shape) gain += BlockedGain.OfConvolution(shape, !role.Reads(0), ((Conv)node.Operator).AllowsWinograd);
+            if (IsConvolution(node) && ShapeOf(node) is { } shape) gain += BlockedGain.OfConvolution(shape, !role.Reads(0), AllowsWinograd(node));
             reordered.UnionWith(role.BlockedInputs.Select(input => node.Inputs[input]!).Where(value => value.Constant is null && !IsBlocked(value, roles)));
-            if (role.WritesBlocks && BlockChannels.ReadsPlain(node.Outputs[0], roles, captured)) reordered.Add(node.Outputs[0]);
+            reordered.UnionWith(role.BlockedOutputs.Select(output => node.Outputs[output]).Where(value => BlockChannels.ReadsPlain(value, roles, captured)));
         }
         return gain >= reordered.Sum(value => BlockedGain.CostOfReorder(Filled(value.Shape!).With(0, 1).ElementCount));
     }

@@ -1,3 +1,4 @@
+using Fewbit.Graphs.Operators;
 using Fewbit.Tensors;
 using Fewbit.Tensors.Kernels;
 
@@ -5,8 +6,8 @@ namespace Fewbit.Graphs.Passes;
 
 /// <summary>What a node reads and writes in blocks of channels.</summary>
 /// <param name="BlockedInputs">Numbers of the inputs that it reads in blocks.</param>
-/// <param name="WritesBlocks">Whether it writes blocks; otherwise it returns to row-major.</param>
-internal sealed record BlockedRole(IReadOnlyList<int> BlockedInputs, bool WritesBlocks)
+/// <param name="BlockedOutputs">Numbers of the outputs that it writes in blocks; the others are row-major.</param>
+internal sealed record BlockedRole(IReadOnlyList<int> BlockedInputs, IReadOnlyList<int> BlockedOutputs)
 {
     // Functions that are finite at 0, so that the channels which fill up the last block stay finite.
     private static readonly HashSet<string> ElementFunctions =
@@ -16,44 +17,68 @@ internal sealed record BlockedRole(IReadOnlyList<int> BlockedInputs, bool Writes
 
     public bool Reads(int input) => BlockedInputs.Contains(input);
 
-    /// <summary>The role of a convolution that a blocked kernel computes; null for any other node.</summary>
+    public bool Writes(Value value) => BlockedOutputs.Any(output => value.Producer!.Outputs[output] == value);
+
+    /// <summary>The role of a convolution, or of one of its gradients, that a blocked kernel computes; null for any other node.</summary>
     public static BlockedRole? OfConvolution(Node node, Conv2DShape shape, Predicate<Value> isBlocked)
     {
+        if (node.Operator is ConvBackwardData) return BlockedConvBackwardData.Fits(shape) ? new(Present(node, 0, 3), [0]) : null;
+        // Both operands are written in blocks by the time of the backward pass, unless the convolution read a few planes.
+        if (node.Operator is ConvBackwardWeights) return isBlocked(node.Inputs[0]!) && BlockedConvBackwardWeights.Fits(shape) ? new([0, 1], []) : null;
         bool readsPlanes = !isBlocked(node.Inputs[0]!) && PlanarBlockedConv2D.Fits(shape);
-        if (!readsPlanes && !BlockedConv2D.Fits(shape)) return null;
-        var inputs = new List<int>();
-        if (!readsPlanes) inputs.Add(0);
-        if (node.Input(3) is not null) inputs.Add(3);
-        return new(inputs, WritesBlocks: true);
+        return !readsPlanes && !BlockedConv2D.Fits(shape) ? null : new(readsPlanes ? Present(node, 3) : Present(node, 0, 3), [0]);
     }
 
     /// <summary>The role of a node that computes on whatever layout reaches it, where blocks reach it; null otherwise.</summary>
     public static BlockedRole? OfFollower(Node node, Predicate<Value> isBlocked)
     {
-        if (node.Domain.Length > 0 || node.Outputs.Count != 1 || node.Outputs[0] is not { Type: ElementType.Float32, Shape.Rank: 4 } output) return null;
+        if (node.Outputs.Count == 0 || node.Outputs[0] is not { Type: ElementType.Float32, Shape.Rank: 4 } output) return null;
         bool Blocked(int input) => node.Input(input) is { } value && isBlocked(value);
+        if (node.Domain == OperatorTable.FewbitDomain) return OfTraining(node, Blocked);
+        if (node.Domain.Length > 0 || node.Outputs.Count != 1) return null;
         return node.OpType switch
         {
-            "MaxPool" or "AveragePool" when Blocked(0) => new([0], true),
-            "GlobalAveragePool" or "GlobalMaxPool" when Blocked(0) => new([0], false),
+            "MaxPool" or "AveragePool" when Blocked(0) => new([0], [0]),
+            "GlobalAveragePool" or "GlobalMaxPool" when Blocked(0) => new([0], []),
             "Add" or "Sub" or "Mul" => OfPair(node, output, isBlocked),
-            "Concat" when node.Axis(node.Int("axis"), 4) == 1 && Enumerable.Range(0, node.Inputs.Count).All(Blocked) && AreWhole(node.Inputs.SkipLast(1)) => new([.. Enumerable.Range(0, node.Inputs.Count)], true),
-            _ => ElementFunctions.Contains(node.OpType) && Blocked(0) ? new([0], true) : null,
+            "Concat" when node.Axis(node.Int("axis"), 4) == 1 && Enumerable.Range(0, node.Inputs.Count).All(Blocked) && AreWhole(node.Inputs.SkipLast(1)) => new([.. Enumerable.Range(0, node.Inputs.Count)], [0]),
+            _ => ElementFunctions.Contains(node.OpType) && Blocked(0) ? new([0], [0]) : null,
         };
     }
 
-    /// <summary>Two operands of equal shape, both in blocks; or blocks and a number, or a number for each channel.</summary>
+    /// <summary>The role of what only training graphs hold.</summary>
+    private static BlockedRole? OfTraining(Node node, Predicate<int> isBlocked) => node.OpType switch
+    {
+        "BatchNormalizationTraining" when isBlocked(0) => new(Present(node, 0, BatchNormalizationTraining.Residual), [0]),
+        "BatchNormalizationGradient" when isBlocked(1) => new(Present(node, 0, 1, BatchNormalizationGradient.Output), node.Outputs.Count > BatchNormalizationGradient.ResidualGradient ? [0, BatchNormalizationGradient.ResidualGradient] : [0]),
+        "ReluGradient" or "ClipGradient" when (isBlocked(0) || isBlocked(1)) && Equals(node.Inputs[0]!.Shape, node.Inputs[1]!.Shape) => new([0, 1], [0]),
+        "MaxPoolScatter" when isBlocked(1) => new([0, 1], [0]),
+        "AveragePoolSpread" when isBlocked(0) => new([0], [0]),
+        _ => null,
+    };
+
+    private static int[] Present(Node node, params ReadOnlySpan<int> inputs)
+    {
+        var present = new List<int>();
+        foreach (int input in inputs)
+        {
+            if (node.Input(input) is not null) present.Add(input);
+        }
+        return [.. present];
+    }
+
+    /// <summary>Two operands of equal shape, one of them in blocks; or blocks and a number, or a number for each channel.</summary>
     private static BlockedRole? OfPair(Node node, Value output, Predicate<Value> isBlocked)
     {
         bool IsFull(Value value) => isBlocked(value) && value.Shape!.Equals(output.Shape);
         (Value a, Value b) = (node.Inputs[0]!, node.Inputs[1]!);
-        if (IsFull(a) && IsFull(b)) return new([0, 1], true);
         if (!IsFull(a) && !IsFull(b)) return null;
+        if (Equals(a.Shape, b.Shape)) return new([0, 1], [0]);
         int small = IsFull(a) ? 1 : 0;
         Value other = node.Inputs[small]!;
         if (other.Shape is not { IsKnown: true } && other.Shape?.Rank != 4) return null;
-        if (other.Shape.IsKnown && other.Shape.ToShape().ElementCount == 1 && other.Shape.Rank <= 4) return new([1 - small], true);
-        return IsPerChannel(other, output.Shape!) ? new([0, 1], true) : null;
+        if (other.Shape.IsKnown && other.Shape.ToShape().ElementCount == 1 && other.Shape.Rank <= 4) return new([1 - small], [0]);
+        return IsPerChannel(other, output.Shape!) ? new([0, 1], [0]) : null;
     }
 
     private static bool IsPerChannel(Value value, SymbolicShape output)

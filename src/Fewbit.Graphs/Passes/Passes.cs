@@ -21,6 +21,23 @@ public static class Passes
             new FuseNormalization(), new FuseGelu(), new FuseAttention(), new RemoveDeadNodes(), new FuseMatMul(), new RemoveDeadNodes(), new BlockChannels());
     }
 
+    /// <summary>Prepares a graph of a whole training step, forward part and gradients, for a plan: constants folded, sums and activations fused, convolutions on blocks of channels.</summary>
+    /// <param name="graph">Changed in place. Variables stay; run <see cref="TrainBatchNorm"/> before the gradients are made.</param>
+    /// <param name="kept">Names of values that the plan needs beside the graph's outputs: what variables become.</param>
+    /// <returns>The reports of the passes.</returns>
+    public static IReadOnlyList<PassReport> PrepareForTraining(Graph graph, IEnumerable<string> kept)
+    {
+        // As outputs of the graph they survive every pass under their names.
+        Value[] values = [.. kept.Select(name => graph.Find(name) ?? throw new ArgumentException($"the graph has no value '{name}'", nameof(kept)))];
+        string[] added = [.. values.Where(value => !value.IsOutput).Select(value => value.Name).Distinct()];
+        foreach (string name in added) graph.AddOutput(graph.Find(name)!);
+        Inference.Infer(graph);
+        IReadOnlyList<PassReport> reports = Run(graph, new FoldConstants(), new RemoveDeadNodes(), new FuseActivation { AllowsWinograd = true }, new FuseGradients { AllowsWinograd = true },
+            new RemoveDeadNodes(), new BlockChannels());
+        foreach (string name in added) graph.RemoveOutput(graph.Find(name)!);
+        return reports;
+    }
+
     /// <summary>Runs passes on a graph, one after the other.</summary>
     /// <returns>Their reports, in that order.</returns>
     public static IReadOnlyList<PassReport> Run(Graph graph, params ReadOnlySpan<IPass> passes)

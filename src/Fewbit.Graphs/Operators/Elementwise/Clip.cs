@@ -97,7 +97,7 @@ internal sealed record ClipGradient : IDifferentiable, IInPlaceOperator
         {
             Tensor output = context.Output(0);
             (T min, T max) = Clip.Limits<T>(context, 2);
-            var job = new Job<T> { X = (T*)context.Input(0).Address, Gradient = (T*)context.Input(1).Address, Y = (T*)output.Address, Count = output.ElementCount, Min = min, Max = max };
+            var job = new Job<T> { X = (T*)context.Input(0).Address, Gradient = (T*)context.Input(1).Address, Y = (T*)output.Address, Count = output.ByteCount / sizeof(T), Min = min, Max = max };
             Workers.Run(Broadcasting.ChunksOf(job.Count), ref job);
             GC.KeepAlive(context);
         }

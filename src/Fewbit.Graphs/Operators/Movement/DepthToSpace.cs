@@ -87,7 +87,7 @@ internal sealed record SpaceToDepth(long Block, bool IsColumnRowDepth) : IDiffer
 internal static class SpaceBlocks
 {
     // Order of the tensor with many channels, for columns: n, row in block, column in block, c, h, w.
-    private static readonly int[] DepthOrder = [0, 3, 5, 1, 2, 4];
+    private static ReadOnlySpan<int> DepthOrder => [0, 3, 5, 1, 2, 4];
 
     /// <summary>Copies one form to the other; <paramref name="space"/> is the shape of the tensor that is large in space: [N, C, H · b, W · b].</summary>
     public static unsafe void Copy(Node node, ElementType type, byte* source, byte* destination, Shape space, long block, bool isColumnRowDepth, bool toSpace)
@@ -95,7 +95,7 @@ internal static class SpaceBlocks
         long channels = space[1], height = space[2] / block, width = space[3] / block, plane = height * width;
         (long channelStep, long rowStep, long columnStep) = isColumnRowDepth ? (block * block, block, 1L) : (1L, block * channels, channels);
         // Order of the large tensor: n, c, h, row in block, w, column in block.
-        (long Length, long Depth, long Space)[] axes =
+        ReadOnlySpan<(long Length, long Depth, long Space)> axes =
         [
             (space[0], channels * block * block * plane, channels * space[2] * space[3]),
             (channels, channelStep * plane, space[2] * space[3]),
@@ -104,8 +104,12 @@ internal static class SpaceBlocks
             (width, 1, block),
             (block, columnStep * plane, 1),
         ];
-        CopyAxis[] copy = toSpace ? [.. axes.Select(axis => new CopyAxis(axis.Length, axis.Depth, axis.Space))]
-            : [.. DepthOrder.Select(i => new CopyAxis(axes[i].Length, axes[i].Space, axes[i].Depth))];
+        Span<CopyAxis> copy = stackalloc CopyAxis[axes.Length];
+        for (int i = 0; i < copy.Length; i++)
+        {
+            (long length, long depth, long place) = toSpace ? axes[i] : axes[DepthOrder[i]];
+            copy[i] = toSpace ? new(length, depth, place) : new(length, place, depth);
+        }
         StridedCopy.Run(node, type, source, destination, copy);
     }
 }

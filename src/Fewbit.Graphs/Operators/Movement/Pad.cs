@@ -13,7 +13,7 @@ internal enum PadMode
 }
 
 /// <summary>ONNX Pad, opset 19: elements added (or cut where negative) before and after each dimension.</summary>
-internal sealed record Pad(PadMode Mode) : IDifferentiable
+internal sealed record Pad(PadMode Mode) : ICompiledOperator, IDifferentiable
 {
     public static Pad Parse(Node node) => new(ParseMode(node));
 
@@ -49,6 +49,38 @@ internal sealed record Pad(PadMode Mode) : IDifferentiable
         if (context.Needs(2)) throw context.Node.Fail("has no gradient rule for its constant value");
         if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
         context.SetInputGradient(0, gradient.Apply(OperatorTable.FewbitDomain, "PadGradient", ModeOf(context.Node), context.Input(0), context.Node.Input(1), context.Node.Input(3)));
+    }
+
+    public IKernel? Compile(CompilationContext context)
+    {
+        if (Mode != PadMode.Constant || context.InputType(0).IsPacked() || ConstantPads(context, 1, 3, context.InputShape(0).Rank) is not { } pads) return null;
+        (CopyAxis[] axes, long from, long to) = Geometry(context.InputShape(0), context.OutputShape(0), pads, isReversed: false);
+        return new StridedCopyKernel(axes, from, to, fills: true, fillInput: 2);
+    }
+
+    /// <summary>The pads of a node in a plan; null where they are not constant.</summary>
+    internal static long[]? ConstantPads(CompilationContext context, int padsInput, int axesInput, int rank)
+    {
+        if (context.Constant(padsInput) is not { } pads || (context.HasInput(axesInput) && context.Constant(axesInput) is null)) return null;
+        return ReadPads(context.Node, context.Node.ReadInts(pads), context.Constant(axesInput) is { } axes ? context.Node.ReadInts(axes) : null, rank);
+    }
+
+    /// <summary>Lengths and steps of the copy of what remains of <paramref name="input"/> into <paramref name="output"/>, or back, and the first elements in both.</summary>
+    internal static (CopyAxis[] Axes, long From, long To) Geometry(Shape input, Shape output, long[] pads, bool isReversed)
+    {
+        int rank = input.Rank;
+        var axes = new CopyAxis[rank];
+        long stepIn = 1, stepOut = 1, firstIn = 0, firstOut = 0;
+        for (int axis = rank - 1; axis >= 0; axis--)
+        {
+            long before = pads[axis], cutBefore = Math.Max(0, -before), length = Math.Max(0, input[axis] - cutBefore - Math.Max(0, -pads[rank + axis]));
+            axes[axis] = isReversed ? new(length, stepOut, stepIn) : new(length, stepIn, stepOut);
+            firstIn += cutBefore * stepIn;
+            firstOut += Math.Max(0, before) * stepOut;
+            stepIn *= input[axis];
+            stepOut *= output[axis];
+        }
+        return isReversed ? (axes, firstOut, firstIn) : (axes, firstIn, firstOut);
     }
 
     internal static Attributes ModeOf(Node node) => new() { { "mode", node.String("mode", "constant") } };
@@ -128,21 +160,9 @@ internal sealed record Pad(PadMode Mode) : IDifferentiable
                 context.Node.Expect(constant.Type == input.Type && constant.ElementCount == 1, $"pads {input} with {constant}, expected one {input.Type.Name()} number");
                 value = *(T*)constant.Address;
             }
-            T* to = (T*)output.Address, from = (T*)input.Address;
-            new Span<T>(to, checked((int)output.ElementCount)).Fill(value);
-            int rank = input.Rank;
-            Span<CopyAxis> axes = stackalloc CopyAxis[rank];
-            long stepFrom = 1, stepTo = 1;
-            for (int axis = rank - 1; axis >= 0; axis--)
-            {
-                long before = pads[axis], cutBefore = Math.Max(0, -before), cutAfter = Math.Max(0, -pads[rank + axis]);
-                axes[axis] = new(Math.Max(0, input.Shape[axis] - cutBefore - cutAfter), stepFrom, stepTo);
-                from += cutBefore * stepFrom;
-                to += Math.Max(0, before) * stepTo;
-                stepFrom *= input.Shape[axis];
-                stepTo *= output.Shape[axis];
-            }
-            StridedCopy.Run(context.Node, input.Type, (byte*)from, (byte*)to, axes);
+            new Span<T>(output.Address, checked((int)output.ElementCount)).Fill(value);
+            (CopyAxis[] axes, long from, long to) = Geometry(input.Shape, output.Shape, pads, isReversed: false);
+            StridedCopy.Run(context.Node, input.Type, (byte*)((T*)input.Address + from), (byte*)((T*)output.Address + to), axes);
         }
 
         private unsafe void Index<T>(Tensor input, Tensor output, long[] pads) where T : unmanaged
@@ -186,7 +206,7 @@ internal sealed class PadWalk
 }
 
 /// <summary>Gradient of Pad: adds each element of input 0 to the one it shows, in a tensor like input 1; then pads and axes.</summary>
-internal sealed record PadGradient(PadMode Mode) : IDifferentiable
+internal sealed record PadGradient(PadMode Mode) : ICompiledOperator, IDifferentiable
 {
     public static PadGradient Parse(Node node) => new(Pad.ParseMode(node));
 
@@ -197,6 +217,14 @@ internal sealed record PadGradient(PadMode Mode) : IDifferentiable
     }
 
     public void Evaluate(EvaluationContext context) => ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, Mode));
+
+    public IKernel? Compile(CompilationContext context)
+    {
+        Shape whole = context.OutputShape(0);
+        if (Mode != PadMode.Constant || Pad.ConstantPads(context, 2, 3, whole.Rank) is not { } pads) return null;
+        (CopyAxis[] axes, long from, long to) = Pad.Geometry(whole, context.InputShape(0), pads, isReversed: true);
+        return new StridedCopyKernel(axes, from, to, fills: true);
+    }
 
     public void Gradient(GradientContext context)
     {

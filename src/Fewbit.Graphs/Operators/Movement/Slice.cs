@@ -23,7 +23,7 @@ internal readonly record struct AxisSlice(long Start, long Step, long Count)
 }
 
 /// <summary>ONNX Slice, opset 13: from starts to ends in steps, along the named axes.</summary>
-internal sealed record Slice : IDifferentiable
+internal sealed record Slice : ICompiledOperator, IDifferentiable
 {
     public void Infer(InferenceContext context)
     {
@@ -50,32 +50,45 @@ internal sealed record Slice : IDifferentiable
         context.SetInputGradient(0, gradient.Apply(OperatorTable.FewbitDomain, "SliceGradient", null, [context.Input(0), .. context.Node.Inputs.Skip(1)]));
     }
 
+    public IKernel? Compile(CompilationContext context)
+    {
+        if (context.InputType(0).IsPacked() || Bounds.Read(context, 1) is not { } bounds) return null;
+        (CopyAxis[] axes, long start) = Geometry(context.Node, bounds, context.InputShape(0), isScatter: false);
+        return new StridedCopyKernel(axes, start, 0, fills: false);
+    }
+
     /// <summary>Copies the slice of <paramref name="whole"/> to <paramref name="part"/>, or back where <paramref name="isScatter"/>.</summary>
     internal static unsafe void Copy(EvaluationContext context, Tensor whole, Tensor part, int firstBound, bool isScatter)
     {
-        Bounds bounds = Bounds.Read(context, firstBound);
+        (CopyAxis[] axes, long start) = Geometry(context.Node, Bounds.Read(context, firstBound), whole.Shape, isScatter);
+        byte* address = whole.Address + start * (whole.Type.BitWidth() / 8);
+        if (isScatter) StridedCopy.Run(context.Node, whole.Type, part.Address, address, axes);
+        else StridedCopy.Run(context.Node, whole.Type, address, part.Address, axes);
+        GC.KeepAlive(context);
+    }
+
+    /// <summary>Lengths and steps of the copy of a slice, or of the copy back, and the first element of the slice in the whole.</summary>
+    internal static (CopyAxis[] Axes, long Start) Geometry(Node node, Bounds bounds, Shape whole, bool isScatter)
+    {
         int rank = whole.Rank;
-        Span<AxisSlice> slices = stackalloc AxisSlice[rank];
-        for (int axis = 0; axis < rank; axis++) slices[axis] = new(0, 1, whole.Shape[axis]);
+        var slices = new AxisSlice[rank];
+        for (int axis = 0; axis < rank; axis++) slices[axis] = new(0, 1, whole[axis]);
         for (int i = 0; i < bounds.Axes.Length; i++)
         {
-            int axis = context.Node.Axis(bounds.Axes[i], rank, "an axis");
-            slices[axis] = bounds.Slice(context.Node, i, whole.Shape[axis]);
+            int axis = node.Axis(bounds.Axes[i], rank, "an axis");
+            slices[axis] = bounds.Slice(node, i, whole[axis]);
         }
-        Span<CopyAxis> axes = stackalloc CopyAxis[rank];
+        var axes = new CopyAxis[rank];
         long step = 1, to = 1, start = 0;
         for (int axis = rank - 1; axis >= 0; axis--)
         {
             AxisSlice slice = slices[axis];
             start += slice.Start * step;
             axes[axis] = isScatter ? new(slice.Count, to, slice.Step * step) : new(slice.Count, slice.Step * step, to);
-            step *= whole.Shape[axis];
+            step *= whole[axis];
             to *= slice.Count;
         }
-        byte* address = whole.Address + start * (whole.Type.BitWidth() / 8);
-        if (isScatter) StridedCopy.Run(context.Node, whole.Type, part.Address, address, axes);
-        else StridedCopy.Run(context.Node, whole.Type, address, part.Address, axes);
-        GC.KeepAlive(context);
+        return (axes, start);
     }
 
     private static SymbolicShape Lengths(InferenceContext context, SymbolicShape input)
@@ -110,6 +123,17 @@ internal sealed record Slice : IDifferentiable
 
         public static Bounds Read(EvaluationContext context, int first) => Of(context.Node, Ints(context, first)!, Ints(context, first + 1)!, Ints(context, first + 2), Ints(context, first + 3));
 
+        /// <summary>The bounds of a node in a plan; null where they are not constant.</summary>
+        public static Bounds? Read(CompilationContext context, int first)
+        {
+            for (int i = first; i < first + 4; i++)
+            {
+                if (context.HasInput(i) && context.Constant(i) is null) return null;
+            }
+            long[]? Ints(int index) => context.Constant(index) is { } tensor ? context.Node.ReadInts(tensor) : null;
+            return Of(context.Node, Ints(first)!, Ints(first + 1)!, Ints(first + 2), Ints(first + 3));
+        }
+
         public AxisSlice Slice(Node node, int index, long length)
         {
             node.Expect(Steps[index] != 0, $"steps by 0 along axis {Axes[index]}");
@@ -130,7 +154,7 @@ internal sealed record Slice : IDifferentiable
 }
 
 /// <summary>Gradient of Slice: input 0 where it was taken from a tensor like input 1, 0 elsewhere; then starts, ends, axes, steps.</summary>
-internal sealed record SliceGradient : IDifferentiable
+internal sealed record SliceGradient : ICompiledOperator, IDifferentiable
 {
     public void Infer(InferenceContext context)
     {
@@ -142,6 +166,13 @@ internal sealed record SliceGradient : IDifferentiable
     {
         context.Output(0).Bytes.Clear();
         Slice.Copy(context, context.Output(0), context.Input(0), firstBound: 2, isScatter: true);
+    }
+
+    public IKernel? Compile(CompilationContext context)
+    {
+        if (context.InputType(0).IsPacked() || Slice.Bounds.Read(context, 2) is not { } bounds) return null;
+        (CopyAxis[] axes, long start) = Slice.Geometry(context.Node, bounds, context.OutputShape(0), isScatter: true);
+        return new StridedCopyKernel(axes, 0, start, fills: true);
     }
 
     public void Gradient(GradientContext context)

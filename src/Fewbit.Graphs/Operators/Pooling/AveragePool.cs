@@ -72,10 +72,11 @@ internal sealed record AveragePoolSpread(WindowAttributes Window, long[] Kernel,
     public IKernel? Compile(CompilationContext context)
     {
         PoolGeometry shape = PoolGeometry.Of(context.Node, Window, Kernel, context.OutputShape(0));
+        if (context.Node.Inputs[0]!.Layout == Layout.ChannelBlocks16) return BlockedPoolGradientKernel.Of(shape, context.OutputShape(0), isMaximum: false, CountsPad);
         return context.InputType(0) switch
         {
-            ElementType.Float32 => new Reference<float>(shape, CountsPad),
-            ElementType.Float64 => new Reference<double>(shape, CountsPad),
+            ElementType.Float32 => new PoolRouteKernel<float, SpreadOverWindows>(shape, CountsPad, readsImage: false),
+            ElementType.Float64 => new PoolRouteKernel<double, SpreadOverWindows>(shape, CountsPad, readsImage: false),
             ElementType other => context.Node.NoKernel(other),
         };
     }
@@ -84,21 +85,5 @@ internal sealed record AveragePoolSpread(WindowAttributes Window, long[] Kernel,
     {
         if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
         context.SetInputGradient(0, gradient.Apply("AveragePool", MaxPoolRoute.AttributesOf(context.Node)));
-    }
-
-    private sealed class Reference<T>(PoolGeometry shape, bool countsPad) : IKernel where T : unmanaged, INumber<T>
-    {
-        public void Run(EvaluationContext context)
-        {
-            context.Output(0).Span<T>().Clear();
-            for (int plane = 0; plane < shape.Planes; plane++) RunPlane(context, plane);
-        }
-
-        private void RunPlane(EvaluationContext context, int plane) => shape.ForEachWindow((at, window) =>
-        {
-            Span<T> x = context.Output(0).Span<T>().Slice(plane * shape.InPlane, shape.InPlane);
-            T part = context.Input(0).Span<T>()[plane * shape.OutPlane + at] / T.CreateChecked(Math.Max(1, window.Count(countsPad)));
-            foreach (int position in window.Positions()) x[position] += part;
-        });
     }
 }

@@ -108,34 +108,22 @@ internal sealed record MaxPoolRoute(WindowAttributes Window, long[] Kernel, bool
     public IKernel? Compile(CompilationContext context)
     {
         PoolGeometry shape = PoolGeometry.Of(context.Node, Window, Kernel, context.InputShape(1));
+        if (context.Node.Inputs[1]!.Layout == Layout.ChannelBlocks16) return BlockedPoolGradientKernel.Of(shape, context.InputShape(1), isMaximum: true, countsPad: false);
         return context.InputType(0) switch
         {
-            ElementType.Float32 => new Reference<float>(shape, Scatters),
-            ElementType.Float64 => new Reference<double>(shape, Scatters),
+            ElementType.Float32 => Route<float>(shape),
+            ElementType.Float64 => Route<double>(shape),
             ElementType other => context.Node.NoKernel(other),
         };
     }
+
+    private IKernel Route<T>(PoolGeometry shape) where T : unmanaged, INumber<T> => Scatters
+        ? new PoolRouteKernel<T, ScatterToMaxima>(shape, countsPad: false, readsImage: true)
+        : new PoolRouteKernel<T, GatherFromMaxima>(shape, countsPad: false, readsImage: true);
 
     public void Gradient(GradientContext context)
     {
         if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
         context.SetInputGradient(0, gradient.Apply(OperatorTable.FewbitDomain, Scatters ? "MaxPoolGather" : "MaxPoolScatter", AttributesOf(context.Node), context.Input(1)));
-    }
-
-    private sealed class Reference<T>(PoolGeometry shape, bool scatters) : IKernel where T : unmanaged, INumber<T>
-    {
-        public void Run(EvaluationContext context)
-        {
-            if (scatters) context.Output(0).Span<T>().Clear();
-            for (int plane = 0; plane < shape.Planes; plane++) RunPlane(context, plane);
-        }
-
-        private void RunPlane(EvaluationContext context, int plane) => shape.ForEachWindow((at, window) =>
-        {
-            int first = plane * shape.InPlane, best = Largest<T>(window, context.Input(1).Span<T>().Slice(first, shape.InPlane)), output = plane * shape.OutPlane + at;
-            if (best < 0) return;
-            if (scatters) context.Output(0).Span<T>()[first + best] += context.Input(0).Span<T>()[output];
-            else context.Output(0).Span<T>()[output] = context.Input(0).Span<T>()[first + best];
-        });
     }
 }
