@@ -180,6 +180,11 @@ internal static unsafe class TrainingConvolutions
 
         private Action? Weights()
         {
+            if (IsPlanar)
+            {
+                float* planarScratch = AllocateBytes(PlanarConvBackwardWeights.ScratchBytes(_shape));
+                return () => PlanarConvBackwardWeights.Run(_shape, _x, _y, _dw, planarScratch);
+            }
             if (!BlockedConvBackwardWeights.Fits(_shape)) return null;
             float* scratch = AllocateBytes(BlockedConvBackwardWeights.ScratchBytes(_shape));
             return () => BlockedConvBackwardWeights.Run(_shape, _x, _y, _dw, scratch);

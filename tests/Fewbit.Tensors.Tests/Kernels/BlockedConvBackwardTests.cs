@@ -29,6 +29,8 @@ public sealed unsafe class BlockedConvBackwardTests
         ["groups of 12 to 20"] = Conv2DShape.Square(1, 36, 7, 60, 3, pad: 1, groups: 3),
         ["groups of 40 to 16"] = Conv2DShape.Square(1, 80, 8, 32, 3, pad: 1, groups: 2),
         ["first layer 3x3"] = Conv2DShape.Square(3, 3, 32, 16, 3, pad: 1),
+        ["first layer, 8 channels, 17 columns"] = new(2, 8, 5, 40, 20, 2, 17) { PadLeft = 8, PadRight = 3, PadTop = 2, DilationHeight = 2, StrideWidth = 2 },
+        ["first layer, small planes"] = Conv2DShape.Square(9, 4, 6, 16, 5, pad: 2),
         ["first layer 7x7"] = Conv2DShape.Square(2, 3, 37, 64, 7, stride: 2, pad: 3),
         ["depthwise 3x3, blocks"] = Conv2DShape.Square(2, 40, 14, 40, 3, pad: 1, groups: 40),
         ["depthwise 3x3, 7 pixels"] = Conv2DShape.Square(3, 32, 7, 32, 3, pad: 1, groups: 32),
@@ -66,6 +68,18 @@ public sealed unsafe class BlockedConvBackwardTests
         using var layer = new Layer(shape);
         using var scratch = new NativeBuffer<byte>(BlockedConvBackwardWeights.ScratchBytes(shape));
         double error = layer.WeightsError(dw => BlockedConvBackwardWeights.Run(shape, layer.Blocked.Pointer, layer.BlockedDy.Pointer, (float*)dw, scratch.Pointer));
+        Assert.True(error < Tolerance, $"{path}: {error}");
+    });
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void BackwardWeights_OfPlanes_EqualsReferenceOnAnyThreads(string name) => Paths.Each(path =>
+    {
+        Conv2DShape shape = ShapeList[name];
+        if (!PlanarConvBackwardWeights.Fits(shape)) return;
+        using var layer = new Layer(shape);
+        using var scratch = new NativeBuffer<byte>(PlanarConvBackwardWeights.ScratchBytes(shape));
+        double error = layer.WeightsError(dw => PlanarConvBackwardWeights.Run(shape, layer.Planes.Pointer, layer.BlockedDy.Pointer, (float*)dw, scratch.Pointer));
         Assert.True(error < Tolerance, $"{path}: {error}");
     });
 

@@ -4,36 +4,43 @@ using Fewbit.Tensors.Kernels;
 namespace Fewbit.Graphs.Operators;
 
 /// <summary>dx of a convolution in blocks of channels. Inputs dy in blocks, w row-major, the shape of x, and optionally what is added, in blocks.</summary>
-internal sealed unsafe class BlockedConvBackwardDataKernel(Conv2DShape shape, bool allowsWinograd) : IKernel
+internal sealed unsafe class BlockedConvBackwardDataKernel : IKernel
 {
+    private readonly Conv2DShape _shape;
+    private readonly bool _allowsWinograd;
+
     /// <exception cref="InvalidDataException">The node writes blocks, but no kernel of the active path does.</exception>
-    public static BlockedConvBackwardDataKernel Create(Node node, Conv2DShape shape, bool allowsWinograd)
+    public BlockedConvBackwardDataKernel(Node node, Conv2DShape shape, bool allowsWinograd)
     {
+        (_shape, _allowsWinograd) = (shape, allowsWinograd);
         node.Expect(BlockedConvBackwardData.Fits(shape), $"writes blocks of channels, which kernel path '{KernelPaths.Active}' cannot; prepare the graph for the path that runs it");
-        return new(shape, allowsWinograd);
     }
 
     public void Run(EvaluationContext context)
     {
-        void* scratch = context.Scratch(BlockedConvBackwardData.ScratchBytes(shape, allowsWinograd));
+        void* scratch = context.Scratch(BlockedConvBackwardData.ScratchBytes(_shape, _allowsWinograd));
         float* added = context.FindInput(3) is { } tensor ? (float*)tensor.Address : null;
-        BlockedConvBackwardData.Run(shape, allowsWinograd, (float*)context.Input(0).Address, (float*)context.Input(1).Address, added, (float*)context.Output(0).Address, scratch);
+        BlockedConvBackwardData.Run(_shape, _allowsWinograd, (float*)context.Input(0).Address, (float*)context.Input(1).Address, added, (float*)context.Output(0).Address, scratch);
     }
 }
 
-/// <summary>dw of a convolution. Inputs x and dy, both in blocks of channels; dw is row-major.</summary>
-internal sealed unsafe class BlockedConvBackwardWeightsKernel(Conv2DShape shape) : IKernel
+/// <summary>dw of a convolution, row-major. Inputs x, in blocks of channels or in a few row-major planes, and dy in blocks.</summary>
+internal sealed unsafe class BlockedConvBackwardWeightsKernel : IKernel
 {
+    private readonly Conv2DShape _shape;
+    private readonly bool _readsPlanes;
+
     /// <exception cref="InvalidDataException">The node reads blocks, but no kernel of the active path does.</exception>
-    public static BlockedConvBackwardWeightsKernel Create(Node node, Conv2DShape shape)
+    public BlockedConvBackwardWeightsKernel(Node node, Conv2DShape shape)
     {
-        node.Expect(BlockedConvBackwardWeights.Fits(shape), $"reads blocks of channels, which kernel path '{KernelPaths.Active}' cannot; prepare the graph for the path that runs it");
-        return new(shape);
+        (_shape, _readsPlanes) = (shape, node.Inputs[0]!.Layout == Layout.RowMajor);
+        node.Expect(_readsPlanes ? PlanarConvBackwardWeights.Fits(shape) : BlockedConvBackwardWeights.Fits(shape), $"reads blocks of channels, which kernel path '{KernelPaths.Active}' cannot; prepare the graph for the path that runs it");
     }
 
     public void Run(EvaluationContext context)
     {
-        void* scratch = context.Scratch(BlockedConvBackwardWeights.ScratchBytes(shape));
-        BlockedConvBackwardWeights.Run(shape, (float*)context.Input(0).Address, (float*)context.Input(1).Address, (float*)context.Output(0).Address, scratch);
+        float* x = (float*)context.Input(0).Address, dy = (float*)context.Input(1).Address, dw = (float*)context.Output(0).Address;
+        if (_readsPlanes) PlanarConvBackwardWeights.Run(_shape, x, dy, dw, context.Scratch(PlanarConvBackwardWeights.ScratchBytes(_shape)));
+        else BlockedConvBackwardWeights.Run(_shape, x, dy, dw, context.Scratch(BlockedConvBackwardWeights.ScratchBytes(_shape)));
     }
 }

@@ -24,7 +24,7 @@ internal sealed record ConvBackwardData(WindowAttributes Window, long Groups, bo
     public IKernel? Compile(CompilationContext context)
     {
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.OutputShape(0), context.InputShape(1));
-        if (context.Node.Outputs[0].Layout == Layout.ChannelBlocks16) return BlockedConvBackwardDataKernel.Create(context.Node, shape.ToPlanar(), AllowsWinograd);
+        if (context.Node.Outputs[0].Layout == Layout.ChannelBlocks16) return new BlockedConvBackwardDataKernel(context.Node, shape.ToPlanar(), AllowsWinograd);
         return context.InputType(0) switch
         {
             ElementType.Float32 when PlanarConvBackwardDataKernel.Fits(shape) => new PlanarConvBackwardDataKernel(shape.ToPlanar(), hasBias: false),
@@ -71,7 +71,7 @@ internal sealed record ConvBackwardWeights(WindowAttributes Window, long Groups)
     public IKernel? Compile(CompilationContext context)
     {
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.InputShape(0), context.OutputShape(0));
-        if (context.Node.Inputs[1]!.Layout == Layout.ChannelBlocks16) return BlockedConvBackwardWeightsKernel.Create(context.Node, shape.ToPlanar());
+        if (context.Node.Inputs[1]!.Layout == Layout.ChannelBlocks16) return new BlockedConvBackwardWeightsKernel(context.Node, shape.ToPlanar());
         return context.InputType(0) switch
         {
             ElementType.Float32 when PlanarConvBackwardDataKernel.Fits(shape) => new PlanarConvBackwardWeightsKernel(shape.ToPlanar()),

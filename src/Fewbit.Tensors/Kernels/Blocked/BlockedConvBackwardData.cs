@@ -15,12 +15,13 @@ internal static unsafe class BlockedConvBackwardData
     public static bool Fits(in Conv2DShape forward)
     {
         if (KernelPaths.Active < KernelPath.Avx512 || forward.IsEmpty || forward.InPlane == 0 || forward.InChannels == 0 || Conv2DPhase.Count(forward) > MostPhases) return false;
+        if (BlockedDepthwise.Fits(forward)) return true;
         bool isAny = false;
         for (int i = 0; i < Conv2DPhase.Count(forward); i++)
         {
             var phase = new Conv2DPhase(forward, i);
             if (phase.IsEmpty) continue;
-            if (!BlockedConv2D.Fits(phase.Shape) || (BlockedDepthwise.Fits(phase.Shape) && !phase.IsWhole)) return false;
+            if (!BlockedConv2D.Fits(phase.Shape)) return false;
             isAny = true;
         }
         return isAny;
@@ -30,6 +31,7 @@ internal static unsafe class BlockedConvBackwardData
     public static long ScratchBytes(in Conv2DShape forward, bool allowsWinograd)
     {
         if (TakesWinograd(forward, allowsWinograd)) return BlockedWinogradConv2D.PackedWeightBytes(new Conv2DPhase(forward, 0).Shape);
+        if (BlockedDepthwise.Fits(forward)) return BlockedDepthwise.PackedWeightBytes(forward);
         long bytes = 0;
         for (int i = 0; i < Conv2DPhase.Count(forward); i++)
         {
@@ -61,6 +63,10 @@ internal static unsafe class BlockedConvBackwardData
         {
             BlockedConv2D.PackWeights(first.Shape, WeightView.Turned(first, weights), packed);
             BlockedConv2D.Run(first.Shape, dy, packed, epilogue, dx, null);
+        }
+        else if (BlockedDepthwise.Fits(forward))
+        {
+            DepthwiseBackwardData.Run(forward, dy, weights, added, dx, packed);
         }
         else
         {

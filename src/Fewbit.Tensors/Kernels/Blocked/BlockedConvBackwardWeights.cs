@@ -13,11 +13,11 @@ internal static unsafe class BlockedConvBackwardWeights
     public static bool Fits(in Conv2DShape forward)
     {
         if (KernelPaths.Active < KernelPath.Avx512 || forward.IsEmpty || forward.InPlane == 0 || forward.InChannels == 0) return false;
-        return new WeightBands(forward).Products <= 3 * (long)forward.OutChannels * forward.GroupInChannels;
+        return DepthwiseBackwardWeights.Fits(forward) || new WeightBands(forward).Products <= 3 * (long)forward.OutChannels * forward.GroupInChannels;
     }
 
     /// <summary>Shared scratch that <see cref="Run"/> needs, aligned to 64.</summary>
-    public static long ScratchBytes(in Conv2DShape forward) => new WeightBands(forward).PartsBytes;
+    public static long ScratchBytes(in Conv2DShape forward) => DepthwiseBackwardWeights.Fits(forward) ? DepthwiseBackwardWeights.ScratchBytes(forward) : new WeightBands(forward).PartsBytes;
 
     /// <param name="forward">The forward convolution.</param>
     /// <param name="x">[N, C/16, H, W, 16].</param>
@@ -26,11 +26,22 @@ internal static unsafe class BlockedConvBackwardWeights
     /// <param name="scratch"><see cref="ScratchBytes"/> bytes.</param>
     public static void Run(in Conv2DShape forward, float* x, float* dy, float* dw, void* scratch)
     {
+        if (DepthwiseBackwardWeights.Fits(forward))
+        {
+            DepthwiseBackwardWeights.Run(forward, x, dy, dw, (float*)scratch);
+            return;
+        }
         var bands = new WeightBands(forward);
         var job = new SumJob(forward, bands, x, dy, dw, (float*)scratch);
         Workers.Run(bands.Chunks, ref job);
         if (bands.Parts == 1) return;
-        var reduce = new ReduceJob(bands, dw, (float*)scratch);
+        Reduce(bands, dw, (float*)scratch);
+    }
+
+    /// <summary>Adds up the parts and writes dw.</summary>
+    internal static void Reduce(in WeightBands bands, float* dw, float* parts)
+    {
+        var reduce = new ReduceJob(bands, dw, parts);
         Workers.Run(bands.Rectangles * bands.TilesOfRectangle, ref reduce);
     }
 
@@ -62,31 +73,25 @@ internal static unsafe class BlockedConvBackwardWeights
 
         private void AddTap(in PixelBand band, int tap, float* plane, float* errors, float* sums)
         {
-            int top = tap / forward.KernelWidth * forward.DilationHeight - forward.PadTop, left = tap % forward.KernelWidth * forward.DilationWidth - forward.PadLeft;
-            (int firstRow, int endRow) = Inside(top, forward.StrideHeight, forward.InHeight, band.FirstRow, band.EndRow);
-            (int firstColumn, int endColumn) = Inside(left, forward.StrideWidth, forward.InWidth, 0, bands.OutWidth);
-            if (firstRow >= endRow || firstColumn >= endColumn) return;
+            var pixels = new TapPixels(forward, bands.OutWidth, band, tap);
+            if (pixels.IsEmpty) return;
             var products = new OuterProducts
             {
-                X = plane + ((long)(firstRow * forward.StrideHeight + top) * forward.InWidth + firstColumn * forward.StrideWidth + left) * TileSum.Block,
-                Y = errors + ((long)firstRow * bands.OutWidth + firstColumn) * TileSum.Block,
+                X = plane + pixels.InPixel * TileSum.Block,
+                Y = errors + pixels.OutPixel * TileSum.Block,
                 XColumn = forward.StrideWidth * TileSum.Block,
                 XRow = (nint)forward.StrideHeight * forward.InWidth * TileSum.Block,
                 XImage = (nint)bands.Sums.InBlocks * forward.InPlane * TileSum.Block,
                 YRow = (nint)bands.OutWidth * TileSum.Block,
                 YImage = (nint)bands.Sums.OutBlocks * forward.OutPlane * TileSum.Block,
-                Columns = endColumn - firstColumn,
-                Rows = endRow - firstRow,
+                Columns = pixels.Columns,
+                Rows = pixels.Rows,
                 Images = band.EndImage - band.FirstImage,
                 Sums = sums,
                 SumStep = forward.Taps * TileSum.Block,
             };
             products.Add();
         }
-
-        /// <summary>The outputs in a range whose input start + stride * output lies in the image.</summary>
-        private static (int First, int End) Inside(int start, int stride, int length, int first, int end) =>
-            (Math.Max(first, start >= 0 ? 0 : (-start + stride - 1) / stride), Math.Min(end, start >= length ? 0 : (length - start + stride - 1) / stride));
     }
 
     /// <summary>A chunk is one tile: the parts are added up in their order.</summary>

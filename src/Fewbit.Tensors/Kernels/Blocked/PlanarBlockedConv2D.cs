@@ -11,7 +11,7 @@ internal static unsafe class PlanarBlockedConv2D
 
     /// <summary>Up to 8 channels, ungrouped, kernel columns not dilated, AVX-512.</summary>
     public static bool Fits(in Conv2DShape shape) => KernelPaths.Active >= KernelPath.Avx512 && !shape.IsEmpty && shape.Groups == 1 && shape.InChannels is > 0 and <= MostChannels
-        && shape.InPlane > 0 && shape.DilationWidth == 1 && shape.KernelWidth <= TileKernel.MostSteps && TileSum.OfPaddedPlanes(Padded(shape, shape.OutHeight)).IsAddressable;
+        && shape.InPlane > 0 && shape.DilationWidth == 1 && shape.KernelWidth <= TileKernel.MostSteps && TileSum.OfPaddedPlanes(PaddedRows.Padded(shape, shape.OutHeight)).IsAddressable;
 
     public static long PackedWeightBytes(in Conv2DShape shape) => TilePanels.Bytes(shape, TileSum.OfPaddedPlanes(shape));
 
@@ -25,17 +25,6 @@ internal static unsafe class PlanarBlockedConv2D
         var job = new RowsJob(shape, x, packed, epilogue, y);
         Workers.Run(job.Chunks, ref job);
     }
-
-    /// <summary>The convolution of some output rows, padding included in the input.</summary>
-    private static Conv2DShape Padded(in Conv2DShape shape, int outRows) => shape with
-    {
-        InHeight = (outRows - 1) * shape.StrideHeight + (shape.KernelHeight - 1) * shape.DilationHeight + 1,
-        InWidth = shape.InWidth + shape.PadLeft + shape.PadRight,
-        PadTop = 0,
-        PadLeft = 0,
-        PadBottom = 0,
-        PadRight = 0,
-    };
 
     /// <summary>A chunk is a range of output rows of one image.</summary>
     private readonly struct RowsJob : IJob
@@ -53,7 +42,7 @@ internal static unsafe class PlanarBlockedConv2D
             long rowProducts = (long)shape.OutChannels * shape.Inner * _outWidth;
             _rows = (int)Math.Clamp(Math.Min(ChunkProducts / rowProducts, (long)shape.Batch * _outHeight / FewChunks), 1, _outHeight);
             _parts = (_outHeight + _rows - 1) / _rows;
-            _padded = Padded(shape, _rows);
+            _padded = PaddedRows.Padded(shape, _rows);
             var sum = TileSum.OfPaddedPlanes(_padded);
             _work = new(shape, sum, packed, epilogue, y);
             _panels = TilePanels.Count(shape, sum);
@@ -66,24 +55,8 @@ internal static unsafe class PlanarBlockedConv2D
         {
             int batch = chunk / _parts, row = chunk % _parts * _rows, first = row * _outWidth, end = Math.Min(row + _rows, _outHeight) * _outWidth;
             byte* copy = (byte*)ThreadScratch.Get(_copyBytes + _work.ScratchBytes);
-            for (int c = 0; c < _shape.InChannels; c++)
-                Copy(_x + ((long)batch * _shape.InChannels + c) * _shape.InPlane, row * _shape.StrideHeight - _shape.PadTop, (float*)copy + (long)c * _padded.InPlane);
+            PaddedRows.Copy(_shape, _padded, _x + (long)batch * _shape.InChannels * _shape.InPlane, row, (float*)copy);
             for (int panel = 0; panel < _panels; panel++) _work.Multiply(panel, batch, copy, first, first, end, copy + _copyBytes);
-        }
-
-        private void Copy(float* plane, int firstRow, float* to)
-        {
-            for (int y = firstRow; y < firstRow + _padded.InHeight; y++, to += _padded.InWidth)
-            {
-                if ((uint)y >= (uint)_shape.InHeight)
-                {
-                    new Span<float>(to, _padded.InWidth).Clear();
-                    continue;
-                }
-                new Span<float>(to, _shape.PadLeft).Clear();
-                new Span<float>(plane + (long)y * _shape.InWidth, _shape.InWidth).CopyTo(new Span<float>(to + _shape.PadLeft, _shape.InWidth));
-                new Span<float>(to + _shape.PadLeft + _shape.InWidth, _shape.PadRight).Clear();
-            }
         }
     }
 }

@@ -1,8 +1,5 @@
 namespace Fewbit.Tensors.Kernels;
 
-/// <summary>Output pixels that are taken together: whole images, or some rows of one.</summary>
-internal readonly record struct PixelBand(int FirstImage, int EndImage, int FirstRow, int EndRow);
-
 /// <summary>Output blocks by input blocks whose tiles are summed by one chunk.</summary>
 internal readonly record struct BlockRectangle(int FirstOut, int EndOut, int FirstIn, int EndIn)
 {
@@ -17,28 +14,21 @@ internal readonly record struct BlockRectangle(int FirstOut, int EndOut, int Fir
 internal readonly struct WeightBands
 {
     private const int Lanes = ChannelBlocks.Width;
-    private const int BandBytes = 24 << 10; // a block of x and a block of dy in a first-level cache of 32 KiB
     private const int TileBytes = 192 << 10; // sums of a chunk, in the second-level cache
-    private const int MostBlocks = 8; // on a side of a rectangle, whose bands are in the second-level cache too
+    private const int MostOutBlocks = 8, MostInBlocks = 12; // sides of a rectangle, whose bands are in the second-level cache too
     private const int FewChunks = 16;
     private const long MostPartsBytes = 16 << 20;
 
-    private readonly Conv2DShape _shape;
-    private readonly int _bandRows, _bandImages, _rowBands, _bands, _outSide, _inSide, _inRectangles;
+    private readonly PixelBands _bands;
+    private readonly int _outSide, _inSide, _inRectangles;
 
     public WeightBands(in Conv2DShape shape)
     {
-        _shape = shape;
         Sums = new(shape);
-        OutWidth = shape.OutWidth;
-        int pixels = Math.Max(1, BandBytes / (Lanes * sizeof(float)) / (1 + Math.Min(shape.StrideHeight, shape.KernelHeight) * Math.Min(shape.StrideWidth, shape.KernelWidth)));
-        _bandRows = Math.Clamp(pixels / OutWidth, 1, shape.OutHeight);
-        _bandImages = Math.Clamp(pixels / shape.OutPlane, 1, shape.Batch);
-        _rowBands = (shape.OutHeight + _bandRows - 1) / _bandRows;
-        _bands = (shape.Batch + _bandImages - 1) / _bandImages * _rowBands;
-        int tiles = Math.Max(1, TileBytes / sizeof(float) / Sums.TileFloats), side = Math.Clamp((int)Math.Sqrt(tiles), 1, MostBlocks);
+        _bands = new(shape);
+        int tiles = Math.Max(1, TileBytes / sizeof(float) / Sums.TileFloats), side = Math.Clamp((int)Math.Sqrt(tiles), 1, MostOutBlocks);
         _outSide = Math.Min(side, Sums.OutBlocks);
-        _inSide = Math.Clamp(tiles / _outSide, 1, Math.Min(MostBlocks, Sums.InBlocks));
+        _inSide = Math.Clamp(tiles / _outSide, 1, Math.Min(MostInBlocks, Sums.InBlocks));
         int outRectangles = (Sums.OutBlocks + _outSide - 1) / _outSide, most = 0;
         for (int i = 0; i < outRectangles; i++)
         {
@@ -48,12 +38,12 @@ internal readonly struct WeightBands
         _inRectangles = (most + _inSide - 1) / _inSide;
         Rectangles = outRectangles * _inRectangles;
         long partBytes = PartFloats * sizeof(float);
-        Parts = (int)Math.Clamp(Math.Min(FewChunks / Rectangles, MostPartsBytes / partBytes), 1, _bands);
+        Parts = (int)Math.Clamp(Math.Min(FewChunks / Rectangles, MostPartsBytes / partBytes), 1, _bands.Count);
     }
 
     public WeightSums Sums { get; }
 
-    public int OutWidth { get; }
+    public int OutWidth => _bands.OutWidth;
 
     /// <summary>Parts of the pixels, each with sums of its own.</summary>
     public int Parts { get; }
@@ -85,13 +75,9 @@ internal readonly struct WeightBands
         }
     }
 
-    public int FirstBandOf(int part) => (int)((long)_bands * part / Parts);
+    public int FirstBandOf(int part) => _bands.FirstOf(part, Parts);
 
-    public PixelBand BandOf(int band)
-    {
-        int image = band / _rowBands * _bandImages, row = band % _rowBands;
-        return new(image, Math.Min(image + _bandImages, _shape.Batch), row * _bandRows, Math.Min((row + 1) * _bandRows, _shape.OutHeight));
-    }
+    public PixelBand BandOf(int band) => _bands[band];
 
     /// <summary>The blocks of a rectangle; none where the groups of its outputs read fewer blocks than others.</summary>
     public BlockRectangle RectangleOf(int rectangle)

@@ -1,0 +1,106 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using Fewbit.Tensors.Threading;
+
+namespace Fewbit.Tensors.Kernels;
+
+/// <summary>The gradient in the image of a strided depthwise convolution on channel blocks: each vector of dx gathers the few taps that reach it.</summary>
+internal static unsafe class DepthwiseBackwardData
+{
+    private const int Lanes = ChannelBlocks.Width, ChunkVectors = 1 << 11;
+
+    /// <param name="forward">The forward convolution.</param>
+    /// <param name="dy">[N, C/16, OutHeight, OutWidth, 16].</param>
+    /// <param name="weights">[C, 1, kH, kW].</param>
+    /// <param name="added">Shaped like dx, may be dx; null: nothing.</param>
+    /// <param name="dx">[N, C/16, H, W, 16].</param>
+    /// <param name="packed">Bytes of packed weights of <see cref="BlockedDepthwise"/>.</param>
+    public static void Run(in Conv2DShape forward, float* dy, float* weights, float* added, float* dx, float* packed)
+    {
+        BlockedDepthwise.PackWeights(forward, WeightView.Of(forward, weights), packed);
+        var job = new RowsJob(forward, dy, packed, added, dx);
+        Workers.Run(job.Chunks, ref job);
+    }
+
+    /// <summary>A tap that reaches a column phase of a row of dx: which weight, and the vector of dy that the first column of the phase reads.</summary>
+    private struct Reach
+    {
+        public float* Weight, Errors;
+
+        /// <summary>Columns of the phase whose vector of dy exists.</summary>
+        public int First, End;
+    }
+
+    /// <summary>A chunk is a range of rows of one block of one image.</summary>
+    private readonly struct RowsJob : IJob
+    {
+        private readonly Conv2DShape _shape;
+        private readonly float* _dy, _packed, _added, _dx;
+        private readonly int _blocks, _parts, _outHeight, _outWidth;
+
+        public RowsJob(in Conv2DShape shape, float* dy, float* packed, float* added, float* dx)
+        {
+            (_shape, _blocks, _outHeight, _outWidth) = (shape, (shape.InChannels + Lanes - 1) / Lanes, shape.OutHeight, shape.OutWidth);
+            _dy = dy;
+            _packed = packed;
+            _added = added;
+            _dx = dx;
+            _parts = Math.Clamp(shape.InPlane / ChunkVectors, 1, shape.InHeight);
+        }
+
+        public int Chunks => _shape.Batch * _blocks * _parts;
+
+        public void Run(int chunk)
+        {
+            int part = chunk / _blocks % _parts, block = chunk % _blocks, plane = chunk / (_parts * _blocks) * _blocks + block;
+            Reach* reaches = (Reach*)ThreadScratch.Get((long)_shape.Taps * sizeof(Reach));
+            int end = (int)((long)_shape.InHeight * (part + 1) / _parts);
+            for (int row = (int)((long)_shape.InHeight * part / _parts); row < end; row++)
+            {
+                for (int phase = 0; phase < Math.Min(_shape.StrideWidth, _shape.InWidth); phase++)
+                {
+                    int count = Find(row, phase, _packed + (long)block * _shape.Taps * Lanes, _dy + (long)plane * _outHeight * _outWidth * Lanes, reaches);
+                    long at = (((long)plane * _shape.InHeight + row) * _shape.InWidth + phase) * Lanes;
+                    Write(reaches, count, phase, _added == null ? null : _added + at, _dx + at);
+                }
+            }
+        }
+
+        private int Find(int row, int phase, float* weights, float* errors, Reach* reaches)
+        {
+            int count = 0, columns = (_shape.InWidth - phase + _shape.StrideWidth - 1) / _shape.StrideWidth;
+            for (int tap = 0; tap < _shape.Taps; tap++)
+            {
+                int y = row + _shape.PadTop - tap / _shape.KernelWidth * _shape.DilationHeight, x = phase + _shape.PadLeft - tap % _shape.KernelWidth * _shape.DilationWidth;
+                if (y < 0 || y % _shape.StrideHeight != 0 || y / _shape.StrideHeight >= _outHeight || x % _shape.StrideWidth != 0) continue;
+                int shift = x / _shape.StrideWidth;
+                reaches[count++] = new()
+                {
+                    Weight = weights + tap * Lanes,
+                    Errors = errors + ((long)(y / _shape.StrideHeight) * _outWidth + shift) * Lanes,
+                    First = Math.Max(0, -shift),
+                    End = Math.Min(columns, _outWidth - shift),
+                };
+            }
+            return count;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Write(Reach* reaches, int count, int phase, float* added, float* dx)
+        {
+            long step = (long)_shape.StrideWidth * Lanes;
+            int columns = (_shape.InWidth - phase + _shape.StrideWidth - 1) / _shape.StrideWidth;
+            for (int column = 0; column < columns; column++)
+            {
+                Vector512<float> sum = added == null ? default : Vector512.Load(added + column * step);
+                for (Reach* reach = reaches, end = reaches + count; reach < end; reach++)
+                {
+                    if (column < reach->First || column >= reach->End) continue;
+                    sum = Avx512F.FusedMultiplyAdd(Vector512.Load(reach->Weight), Vector512.Load(reach->Errors + (long)column * Lanes), sum);
+                }
+                sum.Store(dx + column * step);
+            }
+        }
+    }
+}
