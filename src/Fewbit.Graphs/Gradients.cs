@@ -13,10 +13,7 @@ public static class Gradients
     /// <returns>One gradient for each value asked for, of its shape; zeros where the loss does not depend on it.</returns>
     /// <exception cref="InvalidDataException">A node between them has no gradient rule; the message names it.</exception>
     public static Value[] Of(Value loss, IReadOnlyList<Value> withRespectTo, Value? seed = null) =>
-        [.. Find(loss.Graph, [(loss, seed ?? Filled(loss, 1))], withRespectTo).Zip(withRespectTo, (gradient, value) => gradient ?? Zeros(value))];
-
-    /// <summary>Zeros of a value's shape.</summary>
-    internal static Value Zeros(Value like) => Filled(like, 0);
+        [.. Find(loss.Graph, [(loss, seed ?? loss.Filled(1))], withRespectTo).Zip(withRespectTo, (gradient, value) => gradient ?? value.Filled(0))];
 
     /// <summary>The gradients of a sum of values, each times a seed of its shape; null where the sum does not depend on a value asked for.</summary>
     /// <param name="graph">The graph that owns all of them.</param>
@@ -52,15 +49,5 @@ public static class Gradients
             }
         }
         return found;
-    }
-
-    private static Value Filled(Value like, float number)
-    {
-        Graph graph = like.Graph;
-        Tensor scalar = like.Type == ElementType.Float64 ? Tensor.Scalar((double)number) : Tensor.Scalar(number);
-        Value value = graph.AddConstant($"{like.Name}/{(number == 0 ? "zeros" : "ones")}", scalar);
-        if (like.Shape is { Rank: 0 }) return value;
-        Value shape = graph.AddNode("Shape", [like]).Outputs[0];
-        return graph.AddNode("Expand", [value, shape]).Outputs[0];
     }
 }

@@ -1,4 +1,5 @@
 using Fewbit.Graphs.Execution;
+using Fewbit.Graphs.Tests.Differentiation;
 using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Tests;
@@ -30,9 +31,12 @@ internal static class GradientCheck
         return tensor;
     }
 
-    private static void Run(Func<Value[], Value[]> build, int order, Tensor[] inputs)
+    /// <summary>Checks a case of the table, to its order.</summary>
+    public static void Run(GradientCase point) => Run(point.Build, point.Order, point.Learned, point.Opset);
+
+    private static void Run(Func<Value[], Value[]> build, int order, Tensor[] inputs, int opset = 21)
     {
-        var graph = new Graph(opset: 21);
+        var graph = new Graph(opset: opset);
         Value[] values = [.. inputs.Select((tensor, i) => graph.AddInput($"x{i}", ElementType.Float64, SymbolicShape.From(tensor.Shape)))];
         Value loss = WeightedSum(build(values), 1);
         Value[] gradients = Gradients.Of(loss, values);

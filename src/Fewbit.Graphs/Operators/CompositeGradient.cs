@@ -28,7 +28,7 @@ internal static class CompositeGradient
     /// <param name="wanted">Numbers of the inputs whose gradients are returned.</param>
     /// <param name="spelling">The function.</param>
     public static Value[] Of(Graph graph, Value?[] inputs, IReadOnlyList<Value?> outputGradients, int[] wanted, Spelling spelling) =>
-        [.. Find(graph, inputs, outputGradients, wanted, spelling).Zip(wanted, (gradient, index) => gradient ?? Gradients.Zeros(inputs[index]!))];
+        [.. Find(graph, inputs, outputGradients, wanted, spelling).Zip(wanted, (gradient, index) => gradient ?? inputs[index]!.Filled(0))];
 
     /// <summary>As <see cref="Of"/>; null where no output depends on an input.</summary>
     private static Value?[] Find(Graph graph, Value?[] inputs, IReadOnlyList<Value?> outputGradients, int[] wanted, Spelling spelling)

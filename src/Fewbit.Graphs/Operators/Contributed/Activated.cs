@@ -6,7 +6,7 @@ namespace Fewbit.Graphs.Operators.Contributed;
 /// <summary>com.microsoft FusedConv and FusedGemm: an operator whose result goes through an activation.</summary>
 /// <param name="Inner">Conv or Gemm.</param>
 /// <param name="Function">The activation.</param>
-internal sealed record Activated(ICompiledOperator Inner, RecurrentActivation Function) : ICompiledOperator
+internal sealed record Activated(ICompiledOperator Inner, RecurrentActivation Function) : ICompiledOperator, IDifferentiable
 {
     private static readonly string[] GemmConstants = ["activation_alpha", "activation_beta"];
 
@@ -39,6 +39,23 @@ internal sealed record Activated(ICompiledOperator Inner, RecurrentActivation Fu
     public void Evaluate(EvaluationContext context) => this.PrepareAndRun(context);
 
     public IKernel? Compile(CompilationContext context) => Inner.Compile(context) is { } kernel ? new Kernel(kernel, Function) : null;
+
+    public void Gradient(GradientContext context) => CompositeGradient.Apply(context, inputs =>
+    {
+        if (Inner is MatrixProductSum) return [Function.SpellOut(context.Graph.AddNode("Gemm", inputs, GemmAttributes(context.Node)).Outputs[0], float.PositiveInfinity)];
+        Value sum = inputs[0]!.Apply("Conv", ConvGradients.Geometry(context.Node), inputs[1], inputs.ElementAtOrDefault(2));
+        return [Function.SpellOut(inputs.ElementAtOrDefault(3) is { } residual ? sum + residual : sum, float.PositiveInfinity)];
+    });
+
+    private static Attributes GemmAttributes(Node node)
+    {
+        var attributes = new Attributes();
+        foreach ((string name, object value) in node.Attributes)
+        {
+            if (!name.StartsWith("activation", StringComparison.Ordinal)) attributes.Add(name, value);
+        }
+        return attributes;
+    }
 
     private sealed class Kernel(IKernel inner, RecurrentActivation function) : IKernel
     {

@@ -6,7 +6,7 @@ namespace Fewbit.Graphs.Operators.Contributed;
 /// <summary>com.microsoft BiasGelu and FastGelu: a function of x + bias, the bias along the last dimension.</summary>
 /// <param name="Function">The function.</param>
 /// <param name="LeastInputs">2 where the bias must be there.</param>
-internal sealed record BiasedFunction<TFunction>(TFunction Function, int LeastInputs) : IOperator where TFunction : unmanaged, IUnaryFunction
+internal sealed record BiasedFunction<TFunction>(TFunction Function, int LeastInputs) : IDifferentiable where TFunction : unmanaged, IUnaryFunction
 {
     public void Infer(InferenceContext context)
     {
@@ -27,6 +27,9 @@ internal sealed record BiasedFunction<TFunction>(TFunction Function, int LeastIn
         if (context.Input(0).Type == ElementType.Float64) Run<double>(context, (x, y) => Loops.Scalar(Function, x, y));
         else Run<float>(context, (x, y) => Function.Apply(x, y));
     }
+
+    public void Gradient(GradientContext context) =>
+        CompositeGradient.Apply(context, inputs => [FunctionNodes.Of(Function, inputs.ElementAtOrDefault(1) is { } bias ? inputs[0]! + bias : inputs[0]!)]);
 
     private static void Run<T>(EvaluationContext context, SpanFunction<T> apply) where T : unmanaged, System.Numerics.INumber<T>
     {

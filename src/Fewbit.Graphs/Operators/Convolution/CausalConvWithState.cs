@@ -5,7 +5,7 @@ namespace Fewbit.Graphs.Operators;
 
 /// <summary>ONNX CausalConvWithState, opset 27: each channel of x [N, C, L] convolved with its own kernel [C, 1, K] over the last K elements; the state [N, C, K - 1] is what came before.</summary>
 /// <param name="IsSwish">Whether y * sigmoid(y) is applied (activation silu or swish).</param>
-internal sealed record CausalConvWithState(bool IsSwish) : IOperator
+internal sealed record CausalConvWithState(bool IsSwish) : IDifferentiable
 {
     private const int Weight = 1, Bias = 2, State = 3;
 
@@ -41,6 +41,17 @@ internal sealed record CausalConvWithState(bool IsSwish) : IOperator
     {
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, this));
     }
+
+    public void Gradient(GradientContext context) => CompositeGradient.Apply(context, inputs =>
+    {
+        (Value x, Value w) = (inputs[0]!, inputs[Weight]!);
+        long before = context.Node.KnownLength(w, 2) - 1, channels = context.Node.KnownLength(w, 0);
+        Value padded = inputs.ElementAtOrDefault(State) is { } past ? past.Concat(2, x) : x.Pad([0, 0, before], [0, 0, 0]);
+        Value sum = padded.Apply("Conv", new Attributes { { "group", channels } }, w, inputs.ElementAtOrDefault(Bias));
+        // The last elements, none where the kernel has one tap.
+        Value next = padded.Apply("Slice", padded.Lengths(2, 3) - x.Integers("before", before), x.Integers("ends", long.MaxValue), x.Integers("axes", 2));
+        return [IsSwish ? sum * sum.Apply("Sigmoid") : sum, next];
+    });
 
     private readonly struct Action(EvaluationContext context, CausalConvWithState settings) : IRealAction
     {

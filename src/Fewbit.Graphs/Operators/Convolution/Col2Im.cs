@@ -4,7 +4,7 @@ using Fewbit.Tensors;
 namespace Fewbit.Graphs.Operators;
 
 /// <summary>ONNX Col2Im, opset 18: adds the columns [N, C * block, positions] of a convolution back to images [N, C, spatial].</summary>
-internal sealed record Col2Im(WindowAttributes Window) : IOperator
+internal sealed record Col2Im(WindowAttributes Window) : IDifferentiable
 {
     private const int Image = 1, Block = 2;
 
@@ -37,6 +37,21 @@ internal sealed record Col2Im(WindowAttributes Window) : IOperator
     public void Evaluate(EvaluationContext context)
     {
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Number(context.Node, context.Input(0).Type, new Action(context, this));
+    }
+
+    /// <summary>The columns of the gradient's image: a convolution of each plane by kernels that pick one tap.</summary>
+    public void Gradient(GradientContext context)
+    {
+        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        long[] block = context.Node.KnownInts(Block);
+        int taps = (int)Product(context.Node, block);
+        float[] picks = [.. Enumerable.Range(0, taps * taps).Select(i => i % (taps + 1) == 0 ? 1f : 0f)];
+        var attributes = new Attributes { { "pads", Window.Pads ?? new long[2 * block.Length] } };
+        if (Window.Strides is { } strides) attributes.Add("strides", strides);
+        if (Window.Dilations is { } dilations) attributes.Add("dilations", dilations);
+        Value shape = gradient.Integers("plane", -1, 1).Apply("Concat", new Attributes { { "axis", 0 } }, gradient.Lengths(2, block.Length + 2));
+        Value columns = gradient.Apply("Reshape", shape).Apply("Conv", attributes, gradient.Numbers("picks", new Shape([taps, 1, .. block]), picks));
+        context.SetInputGradient(0, columns.ToShapeOf(context.Input(0)));
     }
 
     private void Check(Node node, SymbolicShape x, Dim[] image, long[] block, long taps)

@@ -79,7 +79,15 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
     {
         Node node = context.Node;
         if (context.OutputGradient() is not { } gradient) return;
-        if (Activation.Kind != ActivationKind.None) throw node.Fail("has no gradient rule: differentiate the graph before Conv and its activation are fused");
+        if (Activation.Kind != ActivationKind.None)
+        {
+            CompositeGradient.Apply(context, inputs =>
+            {
+                Value sum = inputs[0]!.Apply("Conv", ConvGradients.Geometry(node), inputs[1], inputs.ElementAtOrDefault(2));
+                return [FusedActivation.SpellOut(Activation, inputs.ElementAtOrDefault(Residual) is { } residual ? sum + residual : sum)];
+            });
+            return;
+        }
         (Value x, Value w) = (context.Input(0), context.Input(1));
         if (context.Needs(0)) context.SetInputGradient(0, ConvGradients.Data(node, gradient, w, x));
         if (context.Needs(1)) context.SetInputGradient(1, ConvGradients.Weights(node, x, gradient, w));

@@ -26,7 +26,7 @@ internal static class ConvGradients
         return outputGradient.SumToShapeOf(broadcast).Apply("Reshape", graph.AddConstant("shape", Tensor.From(-1L)));
     }
 
-    private static Attributes Geometry(Node conv)
+    public static Attributes Geometry(Node conv)
     {
         var attributes = new Attributes();
         foreach (string name in (string[])["auto_pad", "dilations", "group", "pads", "strides"])

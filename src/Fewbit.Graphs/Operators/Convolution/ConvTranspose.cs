@@ -60,9 +60,11 @@ internal sealed record ConvTranspose(WindowAttributes Window, long Groups, long[
     public void Gradient(GradientContext context)
     {
         if (context.OutputGradient() is not { } gradient) return;
-        (Value x, Value w) = (context.Input(0), context.Input(1));
-        if (context.Needs(0)) context.SetInputGradient(0, gradient.Apply("Conv", Adjoint(context.Node), w));
-        if (context.Needs(1)) context.SetInputGradient(1, gradient.Apply(OperatorTable.FewbitDomain, "ConvBackwardWeights", Adjoint(context.Node), x, w.Apply("Shape")));
+        (Value x, Value w, Value image) = (context.Input(0), context.Input(1), gradient);
+        (Attributes attributes, int[] cut) = Adjoint(context.Node);
+        for (int axis = 0; axis < cut.Length; axis++) image = cut[axis] > 0 ? image.Slice(axis + 2, 0, -cut[axis]) : image;
+        if (context.Needs(0)) context.SetInputGradient(0, image.Apply("Conv", attributes, w));
+        if (context.Needs(1)) context.SetInputGradient(1, image.Apply(OperatorTable.FewbitDomain, "ConvBackwardWeights", attributes.Clone(body => body), x, w.Apply("Shape")));
         if (context.Needs(2)) context.SetInputGradient(2, ConvGradients.Bias(gradient, context.Input(2)));
     }
 
@@ -76,24 +78,25 @@ internal sealed record ConvTranspose(WindowAttributes Window, long Groups, long[
         return new(checked((int)x[0]), checked((int)(w[1] * Groups)), checked((int)w[0]), (int)Groups, axes);
     }
 
-    /// <summary>Attributes of that convolution, its padding spelled out.</summary>
-    private Attributes Adjoint(Node node)
+    /// <summary>Attributes of that convolution, its padding spelled out, and what is cut off its image first: an output padding of a stride or more adds elements that no tap meets.</summary>
+    private (Attributes Attributes, int[] Cut) Adjoint(Node node)
     {
         if (node.Input(0)!.Shape is not { } x || node.Input(1)!.Shape is not { IsKnown: true } w) throw node.Fail("has a weight or input of unknown shape, which its gradient rule needs");
         int rank = x.Rank - 2;
         var pads = new long[2 * rank];
+        var cut = new int[rank];
         for (int axis = 0; axis < rank; axis++)
         {
             bool needsLength = OutputShape is not null || Window.AutoPad is AutoPad.SameUpper or AutoPad.SameLower;
             node.Expect(x[axis + 2].IsKnown || !needsLength, $"has an input of shape {x}: its gradient rule needs the lengths, since padding follows from them");
             WindowAxis geometry = Axis(node, axis, rank, needsLength ? x[axis + 2].Length : 1, w[axis + 2].Length);
-            node.Expect(OutputPad(axis) < Window.Stride(axis), $"output_padding {OutputPad(axis)} is not below the stride {Window.Stride(axis)}: no gradient rule");
-            (pads[axis], pads[axis + rank]) = (geometry.PadBegin, geometry.PadEnd);
+            int end = geometry.PadEnd - OutputPad(axis) / Window.Stride(axis) * Window.Stride(axis);
+            (pads[axis], pads[axis + rank], cut[axis]) = (geometry.PadBegin, Math.Max(0, end), Math.Max(0, -end));
         }
         var attributes = new Attributes { { "pads", pads }, { "group", Groups } };
         if (Window.Strides is not null) attributes.Add("strides", Window.Strides);
         if (Window.Dilations is not null) attributes.Add("dilations", Window.Dilations);
-        return attributes;
+        return (attributes, cut);
     }
 
     /// <summary>In is the length of this operator's output, Out that of its input.</summary>

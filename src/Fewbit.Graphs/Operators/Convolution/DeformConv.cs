@@ -8,7 +8,7 @@ namespace Fewbit.Graphs.Operators;
 /// <param name="Window">Strides, dilations, padding.</param>
 /// <param name="Groups">Groups of channels that do not meet.</param>
 /// <param name="OffsetGroups">Groups of input channels that share offsets and mask.</param>
-internal sealed record DeformConv(WindowAttributes Window, long Groups, long OffsetGroups) : IOperator
+internal sealed record DeformConv(WindowAttributes Window, long Groups, long OffsetGroups) : IDifferentiable
 {
     private const int Weight = 1, Offset = 2, Bias = 3, Mask = 4;
 
@@ -52,6 +52,39 @@ internal sealed record DeformConv(WindowAttributes Window, long Groups, long Off
     public void Evaluate(EvaluationContext context)
     {
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, this));
+    }
+
+    public void Gradient(GradientContext context) => CompositeGradient.Apply(context, inputs => [Formula(context, inputs).ToShapeOf(context.Output())]);
+
+    /// <summary>What the taps read, as images of one offset group [N * groups, channels, spatial], times the weight of each group of channels.</summary>
+    private Value Formula(GradientContext context, Value?[] inputs)
+    {
+        Node node = context.Node;
+        (Value x, Value w) = (inputs[0]!, inputs[Weight]!);
+        int rank = node.KnownRank(x) - 2, channels = node.KnownLength(x, 1), outputs = node.KnownLength(w, 0);
+        WindowAxis[] axes = [.. Enumerable.Range(0, rank).Select(d => Window.Axis(node, d, node.KnownLength(x, d + 2), node.KnownLength(w, d + 2)))];
+        int taps = axes.Aggregate(1, (count, axis) => count * axis.Kernel), positions = axes.Aggregate(1, (count, axis) => count * axis.Out);
+        int[] lengths = [.. axes.Select(axis => axis.In)];
+        Value offsets = inputs[Offset]!.To(-1, taps, rank, positions), images = x.To([-1, channels / OffsetGroups, .. lengths]);
+        var read = new ReadingTap[rank][];
+        for (int d = 0; d < rank; d++)
+        {
+            Value moved = offsets.Apply("Gather", new Attributes { { "axis", 2 } }, x.Graph.AddConstant("dimension", Tensor.Scalar((long)d))).To(-1, taps * positions);
+            read[d] = SpatialReading.Linear(moved + x.Numbers("positions", [taps * positions], Positions(axes, d)), lengths[d]);
+        }
+        Value columns = SpatialReading.Read(images, lengths, read);
+        if (inputs.ElementAtOrDefault(Mask) is { } mask) columns *= mask.To(-1, 1, taps * positions);
+        Value sum = w.To(Groups, outputs / Groups, -1).MatMul(columns.To(-1, Groups, channels / Groups * taps, positions)).To(-1, outputs, positions);
+        return inputs.ElementAtOrDefault(Bias) is { } bias ? sum + bias.To(-1, 1) : sum;
+    }
+
+    /// <summary>Where each tap of each output position lies along a dimension before it is moved.</summary>
+    private static float[] Positions(WindowAxis[] axes, int dimension)
+    {
+        int inner = 1, innerTaps = 1, positions = axes.Aggregate(1, (count, axis) => count * axis.Out), taps = axes.Aggregate(1, (count, axis) => count * axis.Kernel);
+        for (int d = axes.Length - 1; d > dimension; d--) (inner, innerTaps) = (inner * axes[d].Out, innerTaps * axes[d].Kernel);
+        WindowAxis axis = axes[dimension];
+        return [.. Enumerable.Range(0, taps * positions).Select(i => (float)axis.Position(i % positions / inner % axis.Out, i / positions / innerTaps % axis.Kernel))];
     }
 
     private static void Expect(InferenceContext context, int input, string name, SymbolicShape expected)

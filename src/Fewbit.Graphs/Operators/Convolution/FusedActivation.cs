@@ -26,6 +26,18 @@ internal static class FusedActivation
         if (activation.Kind == ActivationKind.Clip) attributes.Set("high", activation.High);
     }
 
+    /// <summary>The activation as a node of its own.</summary>
+    public static Value SpellOut(Activation activation, Value x) => activation.Kind switch
+    {
+        ActivationKind.Relu => x.Relu(),
+        ActivationKind.Clip => x.Apply("Clip", x.Scalar(activation.Low), x.Scalar(activation.High)),
+        ActivationKind.LeakyRelu => x.Apply("LeakyRelu", new Attributes { { "alpha", activation.Low } }),
+        ActivationKind.Gelu => x.Gelu(),
+        ActivationKind.TanhGelu => x.Apply("Gelu", new Attributes { { "approximate", "tanh" } }),
+        ActivationKind.Swish => x.Apply("Swish", new Attributes { { "alpha", activation.Low } }),
+        _ => x,
+    };
+
     /// <summary>The scalar form in any float type.</summary>
     public static T Apply<T>(Activation activation, T x) where T : IBinaryFloatingPointIeee754<T> => activation.Kind switch
     {

@@ -10,5 +10,7 @@ internal static class DetectionOperators
         registry.Add("NonMaxSuppression", NonMaxSuppression.Parse);
         registry.Add("RoiAlign", RoiAlign.Parse);
         registry.Add("MaxRoiPool", MaxRoiPool.Parse);
+        registry.Add("RegionScatter", node => RegionRoute.Parse(node, scatters: true), OperatorTable.FewbitDomain);
+        registry.Add("RegionGather", node => RegionRoute.Parse(node, scatters: false), OperatorTable.FewbitDomain);
     }
 }

@@ -8,7 +8,7 @@ namespace Fewbit.Graphs.Operators.Detection;
 /// <param name="OutHeight">Rows of a pooled region.</param>
 /// <param name="OutWidth">Columns of a pooled region.</param>
 /// <param name="Scale">From coordinates of regions to those of x.</param>
-internal sealed record MaxRoiPool(int OutHeight, int OutWidth, float Scale) : IOperator
+internal sealed record MaxRoiPool(int OutHeight, int OutWidth, float Scale) : IRegionPool, IDifferentiable
 {
     private const int Regions = 1;
 
@@ -35,48 +35,66 @@ internal sealed record MaxRoiPool(int OutHeight, int OutWidth, float Scale) : IO
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, this));
     }
 
+    public void Gradient(GradientContext context) => RegionRoute.Gradient(context, new() { { "pooled_shape", new long[] { OutHeight, OutWidth } }, { "spatial_scale", Scale } });
+
+    public void ForEachTerm<T>(Node node, Tensor x, Tensor regions, Tensor? batch, RegionTerm visit) where T : unmanaged, IBinaryFloatingPointIeee754<T> => ForEachMaximum<T>(node, x, regions, (output, element) =>
+    {
+        if (element >= 0) visit(output, element, 1);
+    });
+
+    /// <summary>Visits each output with the element that is its maximum, -1 where its bin is empty.</summary>
+    private void ForEachMaximum<T>(Node node, Tensor image, Tensor given, Action<int, int> visit) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        int channels = (int)image.Shape[1], height = (int)image.Shape[2], width = (int)image.Shape[3], at = 0;
+        Span<T> x = image.Span<T>(), regions = given.Span<T>();
+        for (int r = 0; r < regions.Length / 5; r++)
+        {
+            double item = double.CreateChecked(regions[r * 5]);
+            node.Expect(item >= 0 && item < image.Shape[0], $"region {r} lies in item {item} of a batch of {image.Shape[0]}");
+            (int From, int To)[] rows = Side(regions[r * 5 + 2], regions[r * 5 + 4], OutHeight, height), columns = Side(regions[r * 5 + 1], regions[r * 5 + 3], OutWidth, width);
+            for (int c = 0; c < channels; c++)
+            {
+                int first = ((int)item * channels + c) * height * width;
+                ReadOnlySpan<T> plane = x.Slice(first, height * width);
+                foreach ((int From, int To) row in rows)
+                {
+                    foreach ((int From, int To) column in columns) visit(at++, Largest(plane, width, row, column) is var place and >= 0 ? first + place : -1);
+                }
+            }
+        }
+    }
+
+    /// <summary>The elements of each bin along one side of a region.</summary>
+    private (int From, int To)[] Side<T>(T first, T last, int bins, int length) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        double start = Math.Round(double.CreateChecked(first) * Scale, MidpointRounding.AwayFromZero), end = Math.Round(double.CreateChecked(last) * Scale, MidpointRounding.AwayFromZero);
+        double bin = Math.Max(end - start + 1, 1) / bins;
+        var ranges = new (int, int)[bins];
+        for (int i = 0; i < bins; i++) ranges[i] = ((int)Math.Clamp(Math.Floor(i * bin) + start, 0, length), (int)Math.Clamp(Math.Ceiling((i + 1) * bin) + start, 0, length));
+        return ranges;
+    }
+
+    /// <summary>Place of the first largest element of a bin; -1 where it covers none.</summary>
+    private static int Largest<T>(ReadOnlySpan<T> plane, int width, (int From, int To) rows, (int From, int To) columns) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        int largest = -1;
+        for (int row = rows.From; row < rows.To; row++)
+        {
+            for (int column = columns.From; column < columns.To; column++)
+            {
+                T element = plane[row * width + column];
+                if (largest < 0 || element > plane[largest] || T.IsNaN(element)) largest = row * width + column;
+            }
+        }
+        return largest;
+    }
+
     private readonly struct Action(EvaluationContext context, MaxRoiPool settings) : IRealAction
     {
         public void Run<T>() where T : unmanaged, IBinaryFloatingPointIeee754<T>
         {
-            Tensor image = context.Input(0);
-            int channels = (int)image.Shape[1], height = (int)image.Shape[2], width = (int)image.Shape[3], at = 0;
-            Span<T> x = image.Span<T>(), regions = context.Input(Regions).Span<T>(), y = context.Output(0).Span<T>();
-            for (int r = 0; r < regions.Length / 5; r++)
-            {
-                double item = double.CreateChecked(regions[r * 5]);
-                context.Node.Expect(item >= 0 && item < image.Shape[0], $"region {r} lies in item {item} of a batch of {image.Shape[0]}");
-                (int From, int To)[] rows = Side(regions[r * 5 + 2], regions[r * 5 + 4], settings.OutHeight, height), columns = Side(regions[r * 5 + 1], regions[r * 5 + 3], settings.OutWidth, width);
-                for (int c = 0; c < channels; c++)
-                {
-                    ReadOnlySpan<T> plane = x.Slice(((int)item * channels + c) * height * width, height * width);
-                    foreach ((int From, int To) row in rows)
-                    {
-                        foreach ((int From, int To) column in columns) y[at++] = Largest(plane, width, row, column);
-                    }
-                }
-            }
-        }
-
-        /// <summary>The elements of each bin along one side of a region.</summary>
-        private (int From, int To)[] Side<T>(T first, T last, int bins, int length) where T : unmanaged, IBinaryFloatingPointIeee754<T>
-        {
-            double start = Math.Round(double.CreateChecked(first) * settings.Scale, MidpointRounding.AwayFromZero), end = Math.Round(double.CreateChecked(last) * settings.Scale, MidpointRounding.AwayFromZero);
-            double bin = Math.Max(end - start + 1, 1) / bins;
-            var ranges = new (int, int)[bins];
-            for (int i = 0; i < bins; i++) ranges[i] = ((int)Math.Clamp(Math.Floor(i * bin) + start, 0, length), (int)Math.Clamp(Math.Ceiling((i + 1) * bin) + start, 0, length));
-            return ranges;
-        }
-
-        private static T Largest<T>(ReadOnlySpan<T> plane, int width, (int From, int To) rows, (int From, int To) columns) where T : unmanaged, IBinaryFloatingPointIeee754<T>
-        {
-            if (rows.From >= rows.To || columns.From >= columns.To) return T.Zero;
-            T largest = plane[rows.From * width + columns.From];
-            for (int row = rows.From; row < rows.To; row++)
-            {
-                for (int column = columns.From; column < columns.To; column++) largest = T.Max(largest, plane[row * width + column]);
-            }
-            return largest;
+            (Tensor x, Tensor y) = (context.Input(0), context.Output(0));
+            settings.ForEachMaximum<T>(context.Node, x, context.Input(Regions), (output, element) => y.Span<T>()[output] = element < 0 ? T.Zero : x.Span<T>()[element]);
         }
     }
 }

@@ -11,13 +11,14 @@ namespace Fewbit.Graphs.Operators.Detection;
 /// <param name="Scale">From coordinates of regions to those of x.</param>
 /// <param name="IsHalfPixel">Whether the centre of the first element lies at 0.5; opset 10 has it at 0 and widens regions to 1 at least.</param>
 /// <param name="IsMaximum">Maximum instead of mean.</param>
-internal sealed record RoiAlign(int OutHeight, int OutWidth, int Samples, float Scale, bool IsHalfPixel, bool IsMaximum) : IOperator
+internal sealed record RoiAlign(int OutHeight, int OutWidth, int Samples, float Scale, bool IsHalfPixel, bool IsMaximum) : IRegionPool, IDifferentiable
 {
     private const int Regions = 1, BatchIndices = 2, MaxSamples = 1024;
 
-    public static RoiAlign Parse(Node node)
+    public static RoiAlign Parse(Node node) => Parse(node, node.OpsetVersion < 16 ? "output_half_pixel" : node.String("coordinate_transformation_mode", "half_pixel"));
+
+    public static RoiAlign Parse(Node node, string coordinates)
     {
-        string coordinates = node.OpsetVersion < 16 ? "output_half_pixel" : node.String("coordinate_transformation_mode", "half_pixel");
         node.Expect(coordinates is "half_pixel" or "output_half_pixel", $"coordinate_transformation_mode is '{coordinates}', expected half_pixel or output_half_pixel");
         string mode = node.String("mode", "avg");
         node.Expect(mode is "avg" or "max", $"mode is '{mode}', expected avg or max");
@@ -45,6 +46,81 @@ internal sealed record RoiAlign(int OutHeight, int OutWidth, int Samples, float 
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, this));
     }
 
+    public void Gradient(GradientContext context) => RegionRoute.Gradient(context, new()
+    {
+        { "coordinates", IsHalfPixel ? "half_pixel" : "output_half_pixel" },
+        { "mode", IsMaximum ? "max" : "avg" },
+        { "output_height", OutHeight },
+        { "output_width", OutWidth },
+        { "sampling_ratio", Samples },
+        { "spatial_scale", Scale },
+    });
+
+    public void ForEachTerm<T>(Node node, Tensor x, Tensor regions, Tensor? batch, RegionTerm visit) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        int channels = (int)x.Shape[1], plane = (int)x.Shape.CountOf(2, 4), bins = OutHeight * OutWidth;
+        long[] items = node.ReadInts(batch!);
+        for (int r = 0; r < items.Length; r++)
+        {
+            (Sample[][] rows, Sample[][] columns) = Sides<T>(node, x, regions, items, r);
+            for (int i = 0; i < channels * bins; i++)
+            {
+                (int c, int bin) = Math.DivRem(i, bins);
+                (Sample[] vertical, Sample[] horizontal) = (rows[bin / OutWidth], columns[bin % OutWidth]);
+                int first = ((int)items[r] * channels + c) * plane, output = r * channels * bins + i;
+                if (IsMaximum) VisitLargest<T>(vertical, horizontal, first, x, (element, weight) => visit(output, element, weight));
+                else Visit(vertical, horizontal, first, (int)x.Shape[3], (element, weight) => visit(output, element, weight / Math.Max(1, vertical.Length * horizontal.Length)));
+            }
+        }
+    }
+
+    /// <summary>Visits the four corners of each sample that lies on the image.</summary>
+    private static void Visit(Sample[] rows, Sample[] columns, int first, int width, Action<int, double> visit)
+    {
+        foreach (Sample row in rows.Where(row => !row.IsOutside))
+        {
+            foreach (Sample column in columns.Where(column => !column.IsOutside))
+            {
+                visit(first + row.Low * width + column.Low, row.LowShare * column.LowShare);
+                visit(first + row.Low * width + column.High, row.LowShare * column.HighShare);
+                visit(first + row.High * width + column.Low, row.HighShare * column.LowShare);
+                visit(first + row.High * width + column.High, row.HighShare * column.HighShare);
+            }
+        }
+    }
+
+    /// <summary>Visits the corner whose weighted element is the maximum, none where that is the 0 outside of the image.</summary>
+    private static void VisitLargest<T>(Sample[] rows, Sample[] columns, int first, Tensor x, Action<int, double> visit) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        (int element, double weight, double largest) best = (-1, 0, rows.Concat(columns).Any(sample => sample.IsOutside) ? 0 : double.NegativeInfinity);
+        Visit(rows, columns, first, (int)x.Shape[3], (element, weight) =>
+        {
+            double product = weight * double.CreateChecked(x.Span<T>()[element]);
+            if (product > best.largest) best = (element, weight, product);
+        });
+        if (best.element >= 0) visit(best.element, best.weight);
+    }
+
+    private (Sample[][] Rows, Sample[][] Columns) Sides<T>(Node node, Tensor image, Tensor given, long[] batch, int r) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        node.Expect(batch[r] >= 0 && batch[r] < image.Shape[0], $"region {r} lies in item {batch[r]} of a batch of {image.Shape[0]}");
+        Span<T> regions = given.Span<T>();
+        return (Side(node, regions[r * 4 + 1], regions[r * 4 + 3], OutHeight, (int)image.Shape[2]), Side(node, regions[r * 4], regions[r * 4 + 2], OutWidth, (int)image.Shape[3]));
+    }
+
+    /// <summary>The samples of each bin along one side of a region.</summary>
+    private Sample[][] Side<T>(Node node, T from, T to, int bins, int length) where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        double offset = IsHalfPixel ? 0.5 : 0, start = double.CreateChecked(from) * Scale - offset, size = double.CreateChecked(to) * Scale - offset - start;
+        if (!IsHalfPixel) size = Math.Max(size, 1);
+        double bin = size / bins;
+        node.Expect(Math.Abs(bin) < ushort.MaxValue, $"a region reaches from {from} to {to}, expected coordinates of an image of {length}");
+        int count = Samples > 0 ? Samples : Math.Max(0, (int)Math.Ceiling(bin));
+        var samples = new Sample[bins][];
+        for (int i = 0; i < bins; i++) samples[i] = [.. Enumerable.Range(0, count).Select(s => Sample.At(start + i * bin + (s + 0.5) * bin / count, length))];
+        return samples;
+    }
+
     private readonly struct Action(EvaluationContext context, RoiAlign settings) : IRealAction
     {
         public void Run<T>() where T : unmanaged, IBinaryFloatingPointIeee754<T>
@@ -52,30 +128,16 @@ internal sealed record RoiAlign(int OutHeight, int OutWidth, int Samples, float 
             Tensor image = context.Input(0);
             int channels = (int)image.Shape[1], height = (int)image.Shape[2], width = (int)image.Shape[3], bins = settings.OutHeight * settings.OutWidth;
             long[] batch = context.Node.ReadInts(context.Input(BatchIndices));
-            Span<T> x = image.Span<T>(), regions = context.Input(Regions).Span<T>(), y = context.Output(0).Span<T>();
+            Span<T> x = image.Span<T>(), y = context.Output(0).Span<T>();
             for (int r = 0; r < batch.Length; r++)
             {
-                context.Node.Expect(batch[r] >= 0 && batch[r] < image.Shape[0], $"region {r} lies in item {batch[r]} of a batch of {image.Shape[0]}");
-                Sample[][] rows = Side(regions[r * 4 + 1], regions[r * 4 + 3], settings.OutHeight, height), columns = Side(regions[r * 4], regions[r * 4 + 2], settings.OutWidth, width);
+                (Sample[][] rows, Sample[][] columns) = settings.Sides<T>(context.Node, image, context.Input(Regions), batch, r);
                 for (int c = 0; c < channels; c++)
                 {
                     ReadOnlySpan<T> plane = x.Slice(((int)batch[r] * channels + c) * height * width, height * width);
                     for (int bin = 0; bin < bins; bin++) y[(r * channels + c) * bins + bin] = T.CreateChecked(Pool(plane, width, rows[bin / settings.OutWidth], columns[bin % settings.OutWidth]));
                 }
             }
-        }
-
-        /// <summary>The samples of each bin along one side of a region.</summary>
-        private Sample[][] Side<T>(T from, T to, int bins, int length) where T : unmanaged, IBinaryFloatingPointIeee754<T>
-        {
-            double offset = settings.IsHalfPixel ? 0.5 : 0, start = double.CreateChecked(from) * settings.Scale - offset, size = double.CreateChecked(to) * settings.Scale - offset - start;
-            if (!settings.IsHalfPixel) size = Math.Max(size, 1);
-            double bin = size / bins;
-            context.Node.Expect(Math.Abs(bin) < ushort.MaxValue, $"a region reaches from {from} to {to}, expected coordinates of an image of {length}");
-            int count = settings.Samples > 0 ? settings.Samples : Math.Max(0, (int)Math.Ceiling(bin));
-            var samples = new Sample[bins][];
-            for (int i = 0; i < bins; i++) samples[i] = [.. Enumerable.Range(0, count).Select(s => Sample.At(start + i * bin + (s + 0.5) * bin / count, length))];
-            return samples;
         }
 
         private double Pool<T>(ReadOnlySpan<T> plane, int width, Sample[] rows, Sample[] columns) where T : unmanaged, IBinaryFloatingPointIeee754<T>

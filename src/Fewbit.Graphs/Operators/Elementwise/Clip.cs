@@ -29,9 +29,22 @@ internal sealed record Clip : IDifferentiable, IInPlaceOperator
 
     public void Gradient(GradientContext context)
     {
-        if (context.Needs(1) || context.Needs(2)) throw context.Node.Fail("has no gradient rule for its limits: write Min and Max instead");
-        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        if (context.OutputGradient() is not { } gradient) return;
+        if (context.Needs(1) || context.Needs(2)) OfLimits(context, gradient);
+        if (!context.Needs(0)) return;
         context.SetInputGradient(0, context.Input(0).Apply(OperatorTable.FewbitDomain, "ClipGradient", null, gradient, context.Node.Input(1), context.Node.Input(2)));
+    }
+
+    /// <summary>A limit takes the gradients of the elements that it replaced; the upper one wins where they cross.</summary>
+    private static void OfLimits(GradientContext context, Value gradient)
+    {
+        Value x = context.Input(0), none = gradient.Scalar(0);
+        Value? min = context.Node.Input(1), max = context.Node.Input(2);
+        Value raised = min is null ? x : x.Apply("Max", min);
+        if (context.Needs(2)) context.SetInputGradient(2, raised.Apply("Greater", max).Apply("Where", gradient, none).SumToShapeOf(max!));
+        if (!context.Needs(1)) return;
+        Value isLow = x.Apply("Less", min), own = isLow.Apply("Where", gradient, none);
+        context.SetInputGradient(1, (max is null ? own : raised.Apply("Greater", max).Apply("Where", none, own)).SumToShapeOf(min!));
     }
 
     /// <summary>The limits of element type T, infinite or the type's own where they are left out.</summary>

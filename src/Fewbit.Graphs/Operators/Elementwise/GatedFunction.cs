@@ -5,7 +5,7 @@ namespace Fewbit.Graphs.Operators.Elementwise;
 
 /// <summary>ONNX SwiGLU and GeGLU, opset 28: a function of a, times b.</summary>
 /// <param name="Function">The function.</param>
-internal sealed record GatedFunction<TFunction>(TFunction Function) : IOperator where TFunction : unmanaged, IUnaryFunction
+internal sealed record GatedFunction<TFunction>(TFunction Function) : IDifferentiable where TFunction : unmanaged, IUnaryFunction
 {
     public void Infer(InferenceContext context)
     {
@@ -17,6 +17,8 @@ internal sealed record GatedFunction<TFunction>(TFunction Function) : IOperator 
     {
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, Function));
     }
+
+    public void Gradient(GradientContext context) => CompositeGradient.Apply(context, inputs => [FunctionNodes.Of(Function, inputs[0]!) * inputs[1]!]);
 
     private readonly struct Action(EvaluationContext context, TFunction function) : IRealAction
     {

@@ -60,7 +60,16 @@ internal sealed record MatMul(bool TransposeA = false, bool TransposeB = false, 
     public void Gradient(GradientContext context)
     {
         if (context.OutputGradient() is not { } gradient) return;
-        if (HasEpilogue(context.Node)) throw context.Node.Fail("has no gradient rule: differentiate the graph before products are fused");
+        if (HasEpilogue(context.Node))
+        {
+            CompositeGradient.Apply(context, inputs =>
+            {
+                Value sum = Product(inputs[0]!, inputs[1]!, TransposeA, TransposeB);
+                foreach (int added in (int[])[Bias, Residual]) sum = inputs.ElementAtOrDefault(added) is { } term ? sum + term : sum;
+                return [FusedActivation.SpellOut(Activation, sum)];
+            });
+            return;
+        }
         (Value a, Value b) = (context.Input(0), context.Input(1));
         if (a.Shape is not { } shapeA || b.Shape is not { } shapeB) throw context.Node.Fail("has an input of unknown rank, which its gradient rule needs");
         // Vectors become matrices of one row or column, the gradient with them.

@@ -3,7 +3,7 @@ using Fewbit.Tensors;
 namespace Fewbit.Graphs.Operators.Movement;
 
 /// <summary>ONNX CenterCropPad, opset 18: the middle of each named dimension, or zeros around it, so that it gets the given length.</summary>
-internal sealed record CenterCropPad(long[]? Axes) : IOperator
+internal sealed record CenterCropPad(long[]? Axes) : IDifferentiable
 {
     public static CenterCropPad Parse(Node node) => new(node.Ints("axes"));
 
@@ -41,6 +41,13 @@ internal sealed record CenterCropPad(long[]? Axes) : IOperator
         }
         StridedCopy.Run(context.Node, input.Type, from, to, copy);
         GC.KeepAlive(context);
+    }
+
+    /// <summary>Crops where this pads and the other way round: both round the odd element to the same side.</summary>
+    public void Gradient(GradientContext context)
+    {
+        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        context.SetInputGradient(0, gradient.Apply("CenterCropPad", context.Input(0).Apply("Shape")));
     }
 
     private int[] AxesOf(Node node, int rank) => Axes is null ? [.. Enumerable.Range(0, rank)] : Array.ConvertAll(Axes, axis => node.Axis(axis, rank, "an axis"));

@@ -69,8 +69,7 @@ internal sealed record GatherElements(long Axis) : IDifferentiable
     public void Gradient(GradientContext context)
     {
         if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
-        Value zeros = context.Input(0) * context.Input(0).Scalar(0);
-        context.SetInputGradient(0, zeros.Apply("ScatterElements", new Attributes { { "axis", Axis }, { "reduction", "add" } }, context.Input(1), gradient));
+        context.SetInputGradient(0, context.Input(0).Filled(0).Apply("ScatterElements", new Attributes { { "axis", Axis }, { "reduction", "add" } }, context.Input(1), gradient));
     }
 
     private readonly unsafe struct Action(EvaluationContext context, long axis) : IWordAction
@@ -138,13 +137,9 @@ internal sealed record ScatterElements(long Axis, ScatterReduction Reduction) : 
 
     public void Gradient(GradientContext context)
     {
-        if (context.OutputGradient() is not { } gradient) return;
-        if (Reduction is not (ScatterReduction.None or ScatterReduction.Add)) throw context.Node.Fail($"has no gradient rule for its reduction");
-        Attributes Axes() => new() { { "axis", Axis } };
-        if (context.Needs(2)) context.SetInputGradient(2, gradient.Apply("GatherElements", Axes(), context.Input(1)));
-        if (!context.Needs(0)) return;
-        Value zeros = context.Input(2) * context.Input(2).Scalar(0);
-        context.SetInputGradient(0, Reduction == ScatterReduction.Add ? gradient : gradient.Apply("ScatterElements", Axes(), context.Input(1), zeros));
+        Value indices = context.Input(1);
+        new ScatterGradients(Reduction, data => data.Apply("GatherElements", new Attributes { { "axis", Axis } }, indices),
+            (data, updates, reduction) => data.Apply("ScatterElements", new Attributes { { "axis", Axis }, { "reduction", reduction } }, indices, updates)).Apply(context);
     }
 
     internal static T Combine<T>(ScatterReduction reduction, T old, T update) where T : INumber<T> => reduction switch

@@ -4,7 +4,7 @@ using Fewbit.Tensors;
 namespace Fewbit.Graphs.Operators.Movement;
 
 /// <summary>ONNX Range: start, start + delta, ... below the limit (above it where delta is negative).</summary>
-internal sealed record Range : IOperator
+internal sealed record Range : IDifferentiable
 {
     public void Infer(InferenceContext context)
     {
@@ -19,6 +19,17 @@ internal sealed record Range : IOperator
     public void Evaluate(EvaluationContext context)
     {
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Number(context.Node, context.Input(0).Type, new Action(context));
+    }
+
+    /// <summary>Of the start and the step; the limit only says how many numbers there are.</summary>
+    public void Gradient(GradientContext context)
+    {
+        if (context.OutputGradient() is not { } gradient) return;
+        (Value start, Value delta) = (context.Input(0), context.Input(2));
+        if (context.Needs(0)) context.SetInputGradient(0, gradient.SumToShapeOf(start));
+        if (!context.Needs(2)) return;
+        Value index = gradient.Filled(1).Apply("CumSum", new Attributes { { "exclusive", 1 } }, context.Graph.AddConstant("axis", Tensor.Scalar(0L)));
+        context.SetInputGradient(2, (gradient * index).SumToShapeOf(delta));
     }
 
     private static long Count(Node node, Tensor start, Tensor limit, Tensor delta)
@@ -44,7 +55,7 @@ internal sealed record Range : IOperator
 }
 
 /// <summary>ONNX OneHot, opset 11: on-values where the depth axis equals the index, off-values elsewhere.</summary>
-internal sealed record OneHot(long Axis) : IOperator
+internal sealed record OneHot(long Axis) : IDifferentiable
 {
     public static OneHot Parse(Node node) => new(node.Int("axis", -1));
 
@@ -64,6 +75,17 @@ internal sealed record OneHot(long Axis) : IOperator
     public void Evaluate(EvaluationContext context)
     {
         if (!Converted.Unpacked(context, this)) ElementDispatch.Word(context.Node, context.Input(2).Type, new Action(context, Axis));
+    }
+
+    /// <summary>Of the two values: the sums over the places that hold each.</summary>
+    public void Gradient(GradientContext context)
+    {
+        if (!context.Needs(2) || context.OutputGradient() is not { } gradient) return;
+        Value scalar = gradient.Scalar(0), zeroAndOne = gradient.Integers("hot", 0, 1).Apply("CastLike", gradient);
+        Value isOn = context.Input(0).Apply("OneHot", new Attributes { { "axis", Axis } }, context.Input(1), zeroAndOne);
+        Value on = (gradient * isOn).SumToShapeOf(scalar), off = (gradient * (1f - isOn)).SumToShapeOf(scalar);
+        Value Vector(Value value) => value.Apply("Unsqueeze", gradient.Integers("axes", 0));
+        context.SetInputGradient(2, Vector(off).Concat(0, Vector(on)));
     }
 
     private static long Depth(Node node, Tensor depth)

@@ -62,6 +62,7 @@ internal static class MovementOperators
         registry.Add("TileGradient", _ => new TileGradient(), OperatorTable.FewbitDomain);
         registry.Add("SliceGradient", _ => new SliceGradient(), OperatorTable.FewbitDomain);
         registry.Add("GatherGradient", GatherGradient.Parse, OperatorTable.FewbitDomain);
+        registry.Add("GatherNDGradient", GatherNDGradient.Parse, OperatorTable.FewbitDomain);
         registry.Add("PadGradient", PadGradient.Parse, OperatorTable.FewbitDomain);
         registry.Add("SpaceToDepth", SpaceToDepth.Parse, OperatorTable.FewbitDomain);
     }

@@ -46,8 +46,13 @@ internal sealed record Pad(PadMode Mode) : ICompiledOperator, IDifferentiable
 
     public void Gradient(GradientContext context)
     {
-        if (context.Needs(2)) throw context.Node.Fail("has no gradient rule for its constant value");
-        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        if (context.OutputGradient() is not { } gradient) return;
+        if (context.Needs(2) && Mode == PadMode.Constant)
+        {
+            Value shows = context.Input(0).Filled(1).Apply("Pad", context.Input(1), null, context.Node.Input(3));
+            context.SetInputGradient(2, (gradient * (1f - shows)).SumToShapeOf(context.Input(2)));
+        }
+        if (!context.Needs(0)) return;
         context.SetInputGradient(0, gradient.Apply(OperatorTable.FewbitDomain, "PadGradient", ModeOf(context.Node), context.Input(0), context.Node.Input(1), context.Node.Input(3)));
     }
 

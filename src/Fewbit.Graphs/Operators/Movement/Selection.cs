@@ -32,7 +32,7 @@ internal sealed record NonZero : IOperator
 }
 
 /// <summary>ONNX Compress: the items of an axis (or the elements of all) for which the condition is true.</summary>
-internal sealed record Compress(long? Axis) : IOperator
+internal sealed record Compress(long? Axis) : IDifferentiable
 {
     public static Compress Parse(Node node) => new(node.Attributes.Contains("axis") ? node.Int("axis") : null);
 
@@ -69,10 +69,18 @@ internal sealed record Compress(long? Axis) : IOperator
         context.Provide(0, output);
         GC.KeepAlive(context);
     }
+
+    /// <summary>As of Gather, with the places at which the condition holds.</summary>
+    public void Gradient(GradientContext context)
+    {
+        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        Value x = context.Input(0), places = context.Input(1).Apply("NonZero").To(-1), whole = Axis is null ? x.To(-1) : x;
+        context.SetInputGradient(0, gradient.Apply(OperatorTable.FewbitDomain, "GatherGradient", new() { { "axis", Axis ?? 0 } }, whole, places).ToShapeOf(x));
+    }
 }
 
 /// <summary>ONNX Unique, opset 11: each different element (or item of an axis) once, its first place, the inverse, and how often it is there.</summary>
-internal sealed record Unique(long? Axis, bool IsSorted) : IOperator
+internal sealed record Unique(long? Axis, bool IsSorted) : IDifferentiable
 {
     public static Unique Parse(Node node) => new(node.Attributes.Contains("axis") ? node.Int("axis") : null, node.Int("sorted", 1) != 0);
 
@@ -89,6 +97,17 @@ internal sealed record Unique(long? Axis, bool IsSorted) : IOperator
     {
         if (Converted.ThroughFloat32(context, this) || Converted.ThroughBytes(context, this)) return;
         ElementDispatch.Number(context.Node, context.Input(0).Type, new Action(context, this));
+    }
+
+    /// <summary>To the first place of each element: Unique itself says which.</summary>
+    public void Gradient(GradientContext context)
+    {
+        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        var attributes = new Attributes { { "sorted", IsSorted } };
+        if (Axis is { } axis) attributes.Add("axis", axis);
+        Value x = context.Input(0), whole = Axis is null ? x.To(-1) : x;
+        Value firsts = context.Node.Outputs.Count > 1 ? context.Output(1) : context.Graph.AddNode("Unique", [x], attributes, outputs: 2).Outputs[1];
+        context.SetInputGradient(0, gradient.Apply(OperatorTable.FewbitDomain, "GatherGradient", new() { { "axis", Axis ?? 0 } }, whole, firsts).ToShapeOf(x));
     }
 
     private readonly struct Action(EvaluationContext context, Unique settings) : INumberAction
@@ -154,7 +173,7 @@ internal sealed record Unique(long? Axis, bool IsSorted) : IOperator
 }
 
 /// <summary>ONNX ReverseSequence: the first elements of each sequence of a batch in reverse order.</summary>
-internal sealed record ReverseSequence(long BatchAxis, long TimeAxis) : IOperator
+internal sealed record ReverseSequence(long BatchAxis, long TimeAxis) : IDifferentiable
 {
     public static ReverseSequence Parse(Node node) => new(node.Int("batch_axis", 1), node.Int("time_axis", 0));
 
@@ -185,5 +204,12 @@ internal sealed record ReverseSequence(long BatchAxis, long TimeAxis) : IOperato
         GC.KeepAlive(context);
 
         long At(long batch, long time) => BatchAxis == 0 ? batch * steps + time : time * batches + batch;
+    }
+
+    /// <summary>Reversed once more each sequence is what it was.</summary>
+    public void Gradient(GradientContext context)
+    {
+        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        context.SetInputGradient(0, gradient.Apply("ReverseSequence", new Attributes { { "batch_axis", BatchAxis }, { "time_axis", TimeAxis } }, context.Input(1)));
     }
 }

@@ -63,9 +63,42 @@ internal sealed record GatherND(int BatchDims) : IDifferentiable
     public void Gradient(GradientContext context)
     {
         if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
-        if (BatchDims > 0) throw context.Node.Fail("has no gradient rule with batch_dims above 0");
-        Value zeros = context.Input(0) * context.Input(0).Scalar(0);
-        context.SetInputGradient(0, zeros.Apply("ScatterND", new Attributes { { "reduction", "add" } }, context.Input(1), gradient));
+        context.SetInputGradient(0, gradient.Apply(OperatorTable.FewbitDomain, "GatherNDGradient", new() { { "batch_dims", BatchDims } }, context.Input(0), context.Input(1)));
+    }
+}
+
+/// <summary>Gradient of GatherND: adds each slice of input 0 to the place it was taken from, in a tensor like input 1; input 2 is the indices.</summary>
+internal sealed record GatherNDGradient(int BatchDims) : IDifferentiable
+{
+    public static GatherNDGradient Parse(Node node) => new(GatherND.Parse(node).BatchDims);
+
+    public void Infer(InferenceContext context)
+    {
+        context.Node.ExpectInputs(3, 3);
+        context.SetOutput(0, context.InputType(0), context.InputShape(1));
+    }
+
+    public void Evaluate(EvaluationContext context) => ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, BatchDims));
+
+    public void Gradient(GradientContext context)
+    {
+        if (context.Needs(0) && context.OutputGradient() is { } gradient) context.SetInputGradient(0, gradient.Apply("GatherND", new Attributes { { "batch_dims", BatchDims } }, context.Input(2)));
+    }
+
+    private readonly struct Action(EvaluationContext context, int batchDims) : IRealAction
+    {
+        public void Run<T>() where T : unmanaged, IBinaryFloatingPointIeee754<T>
+        {
+            Tensor output = context.Output(0);
+            (long[] starts, long length) = TuplePlaces.Find(context.Node, output.Shape, context.Input(2), batchDims);
+            Span<T> from = context.Input(0).Span<T>(), to = output.Span<T>();
+            to.Clear();
+            for (int i = 0; i < starts.Length; i++)
+            {
+                Span<T> target = to.Slice((int)starts[i], (int)length);
+                System.Numerics.Tensors.TensorPrimitives.Add(target, from.Slice(i * (int)length, (int)length), target);
+            }
+        }
     }
 }
 
@@ -98,12 +131,9 @@ internal sealed record ScatterND(ScatterReduction Reduction) : IDifferentiable
 
     public void Gradient(GradientContext context)
     {
-        if (context.OutputGradient() is not { } gradient) return;
-        if (Reduction is not (ScatterReduction.None or ScatterReduction.Add)) throw context.Node.Fail($"has no gradient rule for its reduction");
-        if (context.Needs(2)) context.SetInputGradient(2, gradient.Apply("GatherND", context.Input(1)));
-        if (!context.Needs(0)) return;
-        Value zeros = context.Input(2) * context.Input(2).Scalar(0);
-        context.SetInputGradient(0, Reduction == ScatterReduction.Add ? gradient : gradient.Apply("ScatterND", context.Input(1), zeros));
+        Value indices = context.Input(1);
+        new ScatterGradients(Reduction, data => data.Apply("GatherND", indices),
+            (data, updates, reduction) => data.Apply("ScatterND", new Attributes { { "reduction", reduction } }, indices, updates)).Apply(context);
     }
 
     private static unsafe void Copy(EvaluationContext context)

@@ -4,7 +4,7 @@ using Fewbit.Tensors;
 namespace Fewbit.Graphs.Operators;
 
 /// <summary>ONNX LRN: y = x / (Bias + Alpha / Size * sum of x^2 over Size neighbouring channels)^Beta, for [N, C, ...].</summary>
-internal sealed record LocalResponseNormalization(float Alpha, float Beta, float Bias, long Size) : ICompiledOperator
+internal sealed record LocalResponseNormalization(float Alpha, float Beta, float Bias, long Size) : ICompiledOperator, IDifferentiable
 {
     public static LocalResponseNormalization Parse(Node node)
     {
@@ -29,6 +29,20 @@ internal sealed record LocalResponseNormalization(float Alpha, float Beta, float
         ElementType.Float64 => new Kernel<double>(this, context.InputShape(0)),
         var other => context.Node.NoKernel(other),
     };
+
+    public void Gradient(GradientContext context)
+    {
+        Node node = context.Node;
+        int before = (int)(Size - 1) / 2, after = (int)(Size - 1) - before, rank = node.KnownRank(context.Input(0));
+        CompositeGradient.Apply(context, inputs =>
+        {
+            // Sums over channels as a convolution of [N, 1, C, plane].
+            Value x = inputs[0]!, square = x * x, planes = (rank == 2 ? square.Apply("Unsqueeze", x.Integers("axes", 2)) : square.To(0, 0, -1)).Apply("Unsqueeze", x.Integers("axes", 1));
+            Value ones = x.Numbers("ones", [1, 1, Size, 1], [.. Enumerable.Repeat(1f, checked((int)Size))]);
+            Value sums = planes.Apply("Conv", new Attributes { { "pads", new long[] { before, 0, after, 0 } } }, ones).ToShapeOf(x);
+            return [x * (sums * x.Scalar((double)Alpha / Size) + Bias).Apply("Pow", x.Scalar(-Beta))];
+        });
+    }
 
     private sealed class Kernel<T>(LocalResponseNormalization attributes, Shape x) : IKernel where T : unmanaged, IBinaryFloatingPointIeee754<T>
     {

@@ -7,7 +7,7 @@ namespace Fewbit.Graphs.Operators;
 /// <param name="Window">Strides, dilations, padding (zeros).</param>
 /// <param name="Kernel">Lengths of the window; null: the whole plane.</param>
 /// <param name="Power">p.</param>
-internal sealed record LpPool(WindowAttributes Window, long[]? Kernel, long Power) : ICompiledOperator
+internal sealed record LpPool(WindowAttributes Window, long[]? Kernel, long Power) : ICompiledOperator, IDifferentiable
 {
     public static LpPool Parse(Node node) => new(WindowAttributes.Parse(node), PoolInference.Kernel(node), Exponent(node));
 
@@ -31,6 +31,41 @@ internal sealed record LpPool(WindowAttributes Window, long[]? Kernel, long Powe
             ElementType.Float64 => new Reference<double>(shape, Power),
             ElementType other => context.Node.NoKernel(other),
         };
+    }
+
+    public void Gradient(GradientContext context)
+    {
+        CompositeGradient.Apply(context, inputs =>
+        {
+            Value size = inputs[0]!.Apply("Abs"), power = Power == 1 ? size : Power == 2 ? size * size : size.Apply("Pow", size.Scalar(Power));
+            Value sum = Kernel is null ? SumOfPlanes(context.Node, power) : SumOfWindows(context.Node, power, Kernel);
+            // At 0 the root is infinitely steep, but what comes from there is flat.
+            Value isZero = sum.Apply("Equal", sum.Scalar(0)), root = isZero.Apply("Where", sum.Scalar(1), sum);
+            root = Power == 1 ? root : Power == 2 ? root.Apply("Sqrt") : root.Apply("Pow", root.Scalar(1.0 / Power));
+            return [isZero.Apply("Where", sum.Scalar(0), root).ToShapeOf(context.Output())];
+        });
+    }
+
+    private static Value SumOfPlanes(Node node, Value x) => x.Apply("ReduceSum", x.Integers("axes", [.. Enumerable.Range(2, node.KnownRank(x) - 2).Select(axis => (long)axis)]));
+
+    /// <summary>As a convolution of each plane by ones: [N * C, 1, spatial].</summary>
+    private Value SumOfWindows(Node node, Value x, long[] kernel)
+    {
+        int rank = kernel.Length;
+        var pads = new long[2 * rank];
+        for (int axis = 0; axis < rank; axis++)
+        {
+            WindowAxis window = Window.Axis(node, axis, node.KnownLength(x, axis + 2), kernel[axis]);
+            // Rounding up lets the last window reach beyond the padding.
+            int reach = (window.Out - 1) * window.Stride + (window.Kernel - 1) * window.Dilation + 1;
+            (pads[axis], pads[axis + rank]) = (window.PadBegin, Math.Max(window.PadEnd, reach - window.In - window.PadBegin));
+        }
+        var attributes = new Attributes { { "pads", pads } };
+        if (Window.Strides is { } strides) attributes.Add("strides", strides);
+        if (Window.Dilations is { } dilations) attributes.Add("dilations", dilations);
+        Value planes = x.Apply("Reshape", x.Integers("plane", -1, 1).Apply("Concat", new Attributes { { "axis", 0 } }, x.Lengths(2, rank + 2)));
+        float[] ones = [.. Enumerable.Repeat(1f, checked((int)kernel.Aggregate(1L, (a, b) => a * b)))];
+        return planes.Apply("Conv", attributes, x.Numbers("ones", new Shape([1, 1, .. kernel]), ones));
     }
 
     private static long Exponent(Node node)

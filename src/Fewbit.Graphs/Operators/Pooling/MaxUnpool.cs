@@ -6,7 +6,7 @@ namespace Fewbit.Graphs.Operators;
 /// <remarks>Indices count the elements of the smallest output that strides, kernel and padding give; a larger output_shape adds zeros behind it.</remarks>
 /// <param name="Window">Strides and padding of the pooling.</param>
 /// <param name="Kernel">Its kernel.</param>
-internal sealed record MaxUnpool(WindowAttributes Window, long[] Kernel) : IOperator
+internal sealed record MaxUnpool(WindowAttributes Window, long[] Kernel) : IDifferentiable
 {
     private const int Indices = 1, OutputShape = 2;
 
@@ -41,6 +41,19 @@ internal sealed record MaxUnpool(WindowAttributes Window, long[] Kernel) : IOper
     public void Evaluate(EvaluationContext context)
     {
         if (!Converted.Unpacked(context, this)) ElementDispatch.Word(context.Node, context.Input(0).Type, new Action(context, this));
+    }
+
+    public void Gradient(GradientContext context)
+    {
+        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        Value x = context.Input(0);
+        SymbolicShape smallest = Smallest(context.Node, x.Shape ?? throw context.Node.Fail("its gradient rule needs the rank of its input"));
+        for (int axis = 2; axis < smallest.Rank; axis++)
+        {
+            context.Node.Expect(smallest[axis].IsKnown, $"its gradient rule needs dimension {axis} of its input, which is {x}");
+            gradient = gradient.Slice(axis, 0, smallest[axis].Length);
+        }
+        context.SetInputGradient(0, gradient.To(-1).Apply("Gather", context.Input(Indices)));
     }
 
     private SymbolicShape Smallest(Node node, SymbolicShape x)

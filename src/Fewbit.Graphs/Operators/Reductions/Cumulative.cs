@@ -30,8 +30,28 @@ internal sealed record Cumulative(bool IsExclusive, bool IsReverse, bool IsProdu
     public void Gradient(GradientContext context)
     {
         if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
-        if (IsProduct) throw context.Node.Fail("has no gradient rule");
+        if (IsProduct)
+        {
+            CompositeGradient.Apply(context, inputs => [Products(context, inputs[0]!)]);
+            return;
+        }
         context.SetInputGradient(0, gradient.Apply("CumSum", new Attributes { { "exclusive", IsExclusive }, { "reverse", !IsReverse } }, context.Node.Input(1)));
+    }
+
+    /// <summary>Each cumulative product as a product of its own, so that zeros need no quotient.</summary>
+    private Value Products(GradientContext context, Value x)
+    {
+        Node node = context.Node;
+        int rank = node.KnownRank(x), axis = node.Axis(node.KnownInts(1)[0], rank), length = node.KnownLength(x, axis);
+        var isTaken = new bool[length * length];
+        for (int i = 0; i < isTaken.Length; i++)
+        {
+            (int row, int column) = IsReverse ? (i % length, i / length) : (i / length, i % length);
+            isTaken[i] = IsExclusive ? column < row : column <= row;
+        }
+        Value mask = context.Graph.AddConstant("mask", Tensor.From<bool>(isTaken, new Shape([length, length, .. Enumerable.Repeat(1L, rank - 1 - axis)])));
+        Value factors = mask.Apply("Where", x.Apply("Unsqueeze", x.Integers("axes", axis)), x.Scalar(1));
+        return factors.Apply("ReduceProd", new Attributes { { "keepdims", 0 } }, x.Integers("axes", axis + 1));
     }
 
     private readonly struct Action(EvaluationContext context, Cumulative settings) : INumberAction

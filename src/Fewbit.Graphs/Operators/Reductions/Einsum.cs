@@ -47,17 +47,10 @@ internal sealed record Einsum(string[] Terms, string Result) : IDifferentiable
     public void Gradient(GradientContext context)
     {
         if (context.OutputGradient() is not { } gradient) return;
-        for (int i = 0; i < Terms.Length; i++)
-        {
-            if (!context.Needs(i)) continue;
-            string[] others = [.. Terms.Where((_, j) => j != i)];
-            bool hasAll = Terms[i].Distinct().Count() == Terms[i].Length && Terms[i].All(label => Result.Contains(label, StringComparison.Ordinal) || others.Any(other => other.Contains(label, StringComparison.Ordinal)));
-            if (!hasAll || Terms[i].Contains('.', StringComparison.Ordinal)) throw context.Node.Fail($"has no gradient rule for input {i} ('{Terms[i]}')");
-            int index = i;
-            Value[] factors = [.. Enumerable.Range(0, Terms.Length).Where(j => j != index).Select(context.Input)];
-            string equation = $"{string.Join(',', [Result, .. others])}->{Terms[i]}";
-            context.SetInputGradient(i, context.Graph.AddNode("Einsum", [gradient, .. factors], new() { { "equation", equation } }).Outputs[0]);
-        }
+        int[] ranks = [.. Enumerable.Range(0, Terms.Length).Select(i => context.Node.KnownRank(context.Input(i)))];
+        int broadcast = Enumerable.Range(0, Terms.Length).Max(i => Broadcast(Terms[i], ranks[i]));
+        List<string>[] labels = [.. Terms.Select((term, i) => Labels(term, Broadcast(term, ranks[i]), broadcast))];
+        new EinsumGradient(context, labels, Labels(Result, broadcast, broadcast)).Apply(gradient);
     }
 
     private static bool IsTerm(string term) => term.Replace(Ellipsis, "", StringComparison.Ordinal).All(char.IsAsciiLetter) && term.Split(Ellipsis).Length <= 2;

@@ -4,7 +4,7 @@ using Fewbit.Tensors;
 namespace Fewbit.Graphs.Operators.Reductions;
 
 /// <summary>ONNX Hardmax, opset 13: 1 at the first of the largest elements along an axis, 0 elsewhere.</summary>
-internal sealed record Hardmax(long Axis) : IOperator
+internal sealed record Hardmax(long Axis) : IDifferentiable
 {
     public static Hardmax Parse(Node node) => new(node.Int("axis", -1));
 
@@ -18,6 +18,11 @@ internal sealed record Hardmax(long Axis) : IOperator
     public void Evaluate(EvaluationContext context)
     {
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, Axis));
+    }
+
+    /// <summary>None: the output is constant between ties.</summary>
+    public void Gradient(GradientContext context)
+    {
     }
 
     private readonly struct Action(EvaluationContext context, long wantedAxis) : IRealAction

@@ -30,8 +30,7 @@ internal sealed record TopK(long Axis, bool IsLargest) : IDifferentiable
     public void Gradient(GradientContext context)
     {
         if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
-        Value zeros = context.Input(0) * context.Input(0).Scalar(0);
-        context.SetInputGradient(0, zeros.Apply("ScatterElements", new Attributes { { "axis", Axis }, { "reduction", "add" } }, context.Output(1), gradient));
+        context.SetInputGradient(0, context.Input(0).Filled(0).Apply("ScatterElements", new Attributes { { "axis", Axis }, { "reduction", "add" } }, context.Output(1), gradient));
     }
 
     private static Dim Count(Node node, long k, SymbolicShape shape, int axis)

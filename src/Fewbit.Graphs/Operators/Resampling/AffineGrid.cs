@@ -5,7 +5,7 @@ namespace Fewbit.Graphs.Operators;
 
 /// <summary>ONNX AffineGrid, opset 20: the positions [N, spatial, rank] that GridSample reads for an image of a size, moved by theta [N, rank, rank + 1].</summary>
 /// <param name="AlignsCorners">Whether -1 and 1 are the centres of the corner elements; otherwise their outer edges.</param>
-internal sealed record AffineGrid(bool AlignsCorners) : IOperator
+internal sealed record AffineGrid(bool AlignsCorners) : IDifferentiable
 {
     private const int Size = 1;
 
@@ -31,6 +31,18 @@ internal sealed record AffineGrid(bool AlignsCorners) : IOperator
     {
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, AlignsCorners));
     }
+
+    /// <summary>The grid is that of the identity times theta.</summary>
+    public void Gradient(GradientContext context) => CompositeGradient.Apply(context, inputs =>
+    {
+        Value theta = inputs[0]!;
+        int rank = context.Node.KnownRank(context.Output()) - 2;
+        float[] diagonal = [.. Enumerable.Range(0, rank * (rank + 1)).Select(i => i % (rank + 2) == 0 ? 1f : 0f)];
+        Value identity = theta.Numbers("identity", [rank, rank + 1], diagonal).Apply("Expand", theta.Apply("Shape"));
+        Value positions = identity.Apply("AffineGrid", new Attributes { { "align_corners", AlignsCorners } }, inputs[Size]).To(0, -1, rank);
+        Value homogeneous = positions.Concat(2, positions.Slice(2, 0, 1).Filled(1));
+        return [homogeneous.MatMul(theta.Transpose(0, 2, 1)).ToShapeOf(context.Output())];
+    });
 
     private readonly struct Action(EvaluationContext context, bool alignsCorners) : IRealAction
     {

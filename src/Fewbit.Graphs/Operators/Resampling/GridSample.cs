@@ -7,9 +7,9 @@ namespace Fewbit.Graphs.Operators;
 /// <param name="Mode">Nearest, linear or cubic.</param>
 /// <param name="Padding">What lies outside: zeros, border or reflection.</param>
 /// <param name="AlignsCorners">Whether -1 and 1 are the centres of the corner elements; otherwise their outer edges.</param>
-internal sealed record GridSample(Interpolation Mode, string Padding, bool AlignsCorners) : ICompiledOperator
+internal sealed record GridSample(Interpolation Mode, string Padding, bool AlignsCorners) : ICompiledOperator, IDifferentiable
 {
-    private const double CubicA = -0.75;
+    internal const double CubicA = -0.75;
 
     public static GridSample Parse(Node node)
     {
@@ -55,6 +55,9 @@ internal sealed record GridSample(Interpolation Mode, string Padding, bool Align
         ElementType.Float64 => new Kernel<double>(this, context.InputShape(0), context.InputShape(1)),
         var other => context.Node.NoKernel(other),
     };
+
+    public void Gradient(GradientContext context) =>
+        CompositeGradient.Apply(context, inputs => [GridSampleFormula.Of(context.Node, this, inputs[0]!, inputs[1]!).ToShapeOf(context.Output())]);
 
     /// <summary>Elements and positions of two types meet in float64.</summary>
     private void RunMixed(EvaluationContext context)

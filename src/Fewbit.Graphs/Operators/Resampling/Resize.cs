@@ -46,8 +46,14 @@ internal sealed record Resize(ResizeAttributes Attributes, int ScalesInput, floa
         if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
         var attributes = new Attributes();
         foreach ((string name, object value) in context.Node.Attributes) attributes.Add(name, value);
-        context.Node.Expect(context.Node.Is("Resize") && ScalesInput == 2, $"has no gradient rule at this opset, expected Resize of opset 11 or above");
         Value?[] rest = [.. Enumerable.Range(1, 3).Select(context.Node.Input)];
+        if (ScalesInput == 1)
+        {
+            rest = [null, context.Node.Input(1) ?? context.Graph.AddConstant("scales", Tensor.From<float>(FixedScales)), null];
+            attributes.Remove("scales");
+            attributes.Set("coordinate_transformation_mode", "asymmetric");
+            attributes.Set("nearest_mode", "floor");
+        }
         context.SetInputGradient(0, gradient.Apply(OperatorTable.FewbitDomain, "ResizeAdjoint", attributes, [context.Input(0).Apply("Shape"), .. rest]));
     }
 
@@ -163,8 +169,12 @@ internal sealed record ResizeAdjoint(Resize Forward) : ICompiledOperator, IDiffe
     public void Gradient(GradientContext context)
     {
         if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
-        var attributes = new Attributes();
-        foreach ((string name, object value) in context.Node.Attributes) attributes.Add(name, value);
+        if (context.Graph.OpsetVersion("") < 11)
+        {
+            context.SetInputGradient(0, gradient.Apply("Resize", new Attributes { { "mode", context.Node.String("mode", "nearest") } }, context.Input(3)));
+            return;
+        }
+        var attributes = context.Node.Attributes.Clone(body => body);
         attributes.Set("extrapolation_value", 0f);
         context.SetInputGradient(0, gradient.Apply("Resize", attributes, [.. Enumerable.Range(2, 3).Select(context.Node.Input)]));
     }

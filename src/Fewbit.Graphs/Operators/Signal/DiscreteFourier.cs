@@ -7,7 +7,7 @@ namespace Fewbit.Graphs.Operators.Signal;
 /// <param name="AxisAttribute">The axis of opset 17; null where it is input 2.</param>
 /// <param name="IsInverse">Whether it goes back.</param>
 /// <param name="IsOnesided">Whether only the first length / 2 + 1 of a symmetric spectrum are given (forward) or taken (inverse, to real numbers).</param>
-internal sealed record DiscreteFourier(long? AxisAttribute, bool IsInverse, bool IsOnesided) : IOperator
+internal sealed record DiscreteFourier(long? AxisAttribute, bool IsInverse, bool IsOnesided) : IDifferentiable
 {
     private const int LengthInput = 1, AxisInput = 2, MaxLength = 1 << 24;
 
@@ -55,6 +55,17 @@ internal sealed record DiscreteFourier(long? AxisAttribute, bool IsInverse, bool
         int axis = node.Axis(AxisAttribute ?? input?[0] ?? -2, rank);
         node.Expect(axis < rank - 1, $"transforms axis {axis}, which holds real and imaginary parts");
         return axis;
+    }
+
+    public void Gradient(GradientContext context)
+    {
+        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        Node node = context.Node;
+        Value x = context.Input(0);
+        int rank = node.KnownRank(x), axis = Axis(node, rank, AxisAttribute is null && node.Input(AxisInput) is not null ? node.KnownInts(AxisInput) : null);
+        int given = node.KnownLength(x, axis), kept = node.KnownLength(context.Output(), axis);
+        int length = node.Input(LengthInput) is not null ? (int)node.KnownInts(LengthInput)[0] : IsOnesided && IsInverse ? kept : given;
+        new FourierGradient(AxisAttribute, axis, rank, length).Apply(context, this, gradient, given);
     }
 
     private readonly struct Action(EvaluationContext context, DiscreteFourier settings) : IRealAction

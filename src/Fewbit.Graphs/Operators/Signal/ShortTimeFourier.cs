@@ -5,7 +5,7 @@ namespace Fewbit.Graphs.Operators.Signal;
 
 /// <summary>ONNX STFT, opset 17: the transforms [N, frames, bins, 2] of frames that move over a signal [N, length, 1 or 2], each times a window.</summary>
 /// <param name="IsOnesided">Whether only the first length / 2 + 1 bins are given, as a real signal needs.</param>
-internal sealed record ShortTimeFourier(bool IsOnesided) : IOperator
+internal sealed record ShortTimeFourier(bool IsOnesided) : IDifferentiable
 {
     private const int Step = 1, Window = 2, FrameLength = 3;
 
@@ -33,6 +33,23 @@ internal sealed record ShortTimeFourier(bool IsOnesided) : IOperator
     {
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context));
     }
+
+    /// <summary>Frames are gathered, weighted, and transformed.</summary>
+    public void Gradient(GradientContext context) => CompositeGradient.Apply(context, inputs =>
+    {
+        Value signal = inputs[0]!;
+        Node node = context.Node;
+        int step = (int)node.KnownInts(Step)[0], frames = node.KnownLength(context.Output(), 1);
+        int length = node.Input(FrameLength) is not null ? (int)node.KnownInts(FrameLength)[0] : node.KnownLength(inputs.ElementAtOrDefault(Window) ?? signal, node.Input(Window) is null ? 1 : 0);
+        long[] places = [.. Enumerable.Range(0, frames * length).Select(i => (long)(i / length * step + i % length))];
+        Value frame = (node.KnownRank(signal) == 2 ? signal.Apply("Unsqueeze", signal.Integers("axes", 2)) : signal)
+            .Apply("Gather", new Attributes { { "axis", 1 } }, context.Graph.AddConstant("frames", Tensor.From<long>(places, [frames, length])));
+        if (inputs.ElementAtOrDefault(Window) is { } window) frame *= window.To(-1, 1);
+        var attributes = new Attributes { { "onesided", IsOnesided } };
+        if (node.OpsetVersion >= 20) return [frame.Apply("DFT", attributes, null, context.Graph.AddConstant("axis", Tensor.Scalar(2L)))];
+        attributes.Add("axis", 2);
+        return [frame.Apply("DFT", attributes)];
+    });
 
     private static Dim Frame(InferenceContext context)
     {
