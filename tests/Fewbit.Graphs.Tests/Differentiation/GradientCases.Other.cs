@@ -14,6 +14,7 @@ internal static partial class GradientCases
             yield return new("GroupNormalization", X([2, 4, 3]), X([4]), X([4])) { Attributes = new() { { "num_groups", 2 } } };
             yield return new("LayerNormalization", X([2, 3, 4]), X([4]), X([4]));
             yield return new("LayerNormalization", X([2, 3, 4]), X([3, 4])) { Note = "axis", Attributes = new() { { "axis", 1 } } };
+            yield return new("LayerNormalization", X([2, 3, 4]), X([3, 1]), X([1, 4])) { Note = "broadcast scale", Attributes = new() { { "axis", 1 } } };
             yield return new("RMSNormalization", X([2, 3, 4]), X([4]));
             yield return new("SimplifiedLayerNormalization", X([2, 3]), X([3]));
             yield return new("MeanVarianceNormalization", X([2, 3, 2, 2]));
@@ -70,6 +71,19 @@ internal static partial class GradientCases
             yield return new("BiasGelu", X([2, 3]), X([3])) { Domain = Microsoft };
             yield return new("FastGelu", X([2, 3]), X([3])) { Domain = Microsoft };
             yield return new("FastGelu", X([2, 3])) { Domain = Microsoft, Note = "no bias" };
+        }
+    }
+
+    private static IEnumerable<GradientCase> Losses
+    {
+        get
+        {
+            foreach (string op in (string[])["SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss"])
+            {
+                foreach (string reduction in (string[])["none", "sum", "mean"])
+                    yield return new(op, X([3, 5, 2]), Ints([3, 2], 4, 0, -1, 2, 1, 3), new Fixed(X([5], 0.5, 1.5))) { Note = reduction, Attributes = new() { { "reduction", reduction }, { "ignore_index", -1 } } };
+            }
+            yield return new("Attention", X([1, 2, 3, 4]), X([1, 2, 5, 4]), X([1, 2, 5, 2]));
         }
     }
 
