@@ -87,6 +87,16 @@ internal static partial class GradientCases
         }
     }
 
+    private static IEnumerable<GradientCase> Recurrence
+    {
+        get
+        {
+            yield return new("LSTM", X([3, 2, 2]), X([1, 12, 2]), X([1, 12, 3]), X([1, 24])) { Outputs = 3, Attributes = new() { { "hidden_size", 3 } } };
+            yield return new("GRU", X([3, 2, 2]), X([2, 6, 2]), X([2, 6, 2]), X([2, 12])) { Outputs = 2, Attributes = new() { { "hidden_size", 2 }, { "direction", "bidirectional" } } };
+            yield return new("RNN", X([3, 2, 2]), X([1, 2, 2]), X([1, 2, 2]), X([1, 4]), Tensor.From(3, 2)) { Outputs = 2, Attributes = new() { { "hidden_size", 2 }, { "direction", "reverse" } } };
+        }
+    }
+
     private static IEnumerable<GradientCase> Learning => [];
 
     private static IEnumerable<GradientCase> Control => [];

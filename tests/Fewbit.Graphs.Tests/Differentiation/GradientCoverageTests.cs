@@ -14,6 +14,8 @@ public sealed class GradientCoverageTests
         ["AttentionGradient"] = "SequenceGradientTests",
         ["BatchNormalizationGradient"] = "BatchNormalizationTrainingTests",
         ["BatchNormalizationTraining"] = "BatchNormalizationTrainingTests",
+        ["LSTMGradient"] = "SequenceGradientTests",
+        ["LstmGradient"] = "SequenceGradientTests",
         ["FakeQuantize"] = "FakeQuantizeTests",
     };
 

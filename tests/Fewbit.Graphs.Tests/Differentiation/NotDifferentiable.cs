@@ -1,3 +1,5 @@
+using Fewbit.Graphs.Operators;
+
 namespace Fewbit.Graphs.Tests.Differentiation;
 
 /// <summary>Operators without a case of finite differences, and why.</summary>
@@ -28,11 +30,11 @@ internal static class NotDifferentiable
         Add("com.microsoft", Codes, "QuantizeLinear", "DequantizeLinear", "QLinearConv", "MatMulIntegerToFloat", "QGemm", "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearWhere", "QLinearSigmoid",
             "QLinearLeakyRelu", "QLinearSoftmax", "QLinearAveragePool", "QLinearGlobalAveragePool", "MatMulNBits", "DynamicQuantizeMatMul");
         Add("ai.fewbit", Codes, "SignedCodes");
-        Add("ai.fewbit", Updates, "AdamUpdate", "SgdUpdate");
+        Add("ai.fewbit", Updates, [.. OperatorTable.Names.Where(name => name.Domain == "ai.fewbit" && name.OpType.EndsWith("Update", StringComparison.Ordinal)).Select(name => name.OpType)]);
         Add("ai.fewbit", Steps, "FakeQuantize", "FakeQuantizeGradient");
         Add("ai.fewbit", "passes put them into graphs that are run, not learned", "Reorder", "PacketMean", "ColumnConvTranspose", "RationalSigmoid");
         Add("ai.fewbit", "float32 only; its rule is that of FusedMatMul (com.microsoft) and the activations", "FusedMatMul");
-        Add("", Composed, "LinearAttention", "RotaryEmbedding", "TensorScatter", "RNN", "GRU", "LSTM", "If", "Loop", "Scan");
+        Add("", Composed, "LinearAttention", "RotaryEmbedding", "TensorScatter", "If", "Loop", "Scan");
         Add("ai.onnx.preview", Composed, "FlexAttention");
         Add("com.microsoft", Composed, "MultiHeadAttention", "GroupQueryAttention", "RotaryEmbedding", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization");
         return table;
