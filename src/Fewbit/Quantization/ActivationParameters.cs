@@ -10,6 +10,7 @@ internal sealed class ActivationParameters
     private readonly Placement _placement;
     private readonly IReadOnlyDictionary<string, RangeEstimator> _estimators;
     private readonly Func<Value, IntegerFormat> _formatOf;
+    private readonly IReadOnlyDictionary<string, QuantizationParameters> _given;
     private readonly Dictionary<Value, Value> _parent = [];
     private readonly Dictionary<Value, QuantizationParameters> _parameters = [];
 
@@ -17,13 +18,16 @@ internal sealed class ActivationParameters
     /// <param name="placement">What carries codes.</param>
     /// <param name="estimators">Ranges by value name; values that are merely moved need none.</param>
     /// <param name="formatOf">Codes of a value; a group takes the most bits among its members.</param>
-    public ActivationParameters(Graph graph, Placement placement, IReadOnlyDictionary<string, RangeEstimator> estimators, Func<Value, IntegerFormat> formatOf)
+    /// <param name="given">What is decided already, by value name.</param>
+    public ActivationParameters(Graph graph, Placement placement, IReadOnlyDictionary<string, RangeEstimator> estimators, Func<Value, IntegerFormat> formatOf,
+        IReadOnlyDictionary<string, QuantizationParameters> given)
     {
-        (_placement, _estimators, _formatOf) = (placement, estimators, formatOf);
+        (_placement, _estimators, _formatOf, _given) = (placement, estimators, formatOf, given);
         foreach (Node node in graph.Nodes.Where(IsMover))
         {
             foreach (Value output in node.Outputs.Where(placement.IsQuantized)) _parent[Root(output)] = Root(node.Inputs[0]!);
         }
+        if (given.Count > 0) return;
         // Later joins first, so that a chain of them shares the range of its end.
         foreach (Node node in graph.Nodes.Reverse().Where(node => node.OpType == "Concat" && placement.Selected.Contains(node))) ShareConcat(node);
     }
@@ -41,6 +45,15 @@ internal sealed class ActivationParameters
         Value root = Root(value);
         if (!_parameters.TryGetValue(root, out QuantizationParameters? parameters)) _parameters[root] = parameters = Fit(root);
         return parameters;
+    }
+
+    /// <summary>Lowest and highest code of a value: those of its format, or where a merged Relu or Clip ends.</summary>
+    public (int Low, int High) CodesOf(Value value)
+    {
+        QuantizationParameters parameters = Of(value);
+        if (ClipOf(value) is not { } clip) return (parameters.Format.Min, parameters.Format.Max);
+        (float min, float max) = OperatorRules.ClipBounds(clip)!.Value;
+        return (CodeOf(min, parameters), CodeOf(max, parameters));
     }
 
     /// <summary>What calibration saw of the value that a value takes its range from; null for constants.</summary>
@@ -61,6 +74,7 @@ internal sealed class ActivationParameters
 
     private QuantizationParameters Fit(Value root)
     {
+        if (_given.TryGetValue(root.Name, out QuantizationParameters? given)) return given;
         IntegerFormat format = MostBits(root);
         if (root.Constant is { } constant)
         {
@@ -71,7 +85,8 @@ internal sealed class ActivationParameters
         RangeEstimator estimator = FindEstimator(_estimators, root) ?? throw new InvalidOperationException($"Bug in calibration: {root} was not observed");
         (float scale, int zeroPoint) = estimator.Fit(format, QuantizationScheme.Affine);
         var fitted = new QuantizationParameters(format, scale, zeroPoint);
-        return ClipOf(root) is { } clip ? FitInside(fitted, OperatorRules.ClipBounds(clip)!.Value) : fitted;
+        // Fewer bits have a Clip on their codes, which can clip at any code.
+        return ClipOf(root) is { } clip && format.BitWidth == 8 ? FitInside(fitted, OperatorRules.ClipBounds(clip)!.Value) : fitted;
     }
 
     private IntegerFormat MostBits(Value root) => _placement.Quantized.Where(value => Root(value) == root).Select(_formatOf).MaxBy(format => format.BitWidth)!;
@@ -98,8 +113,9 @@ internal sealed class ActivationParameters
 
     /// <summary>True where the codes end at the bounds: clipping before quantizing changes nothing.</summary>
     private static bool IsRedundant((float Min, float Max) bounds, QuantizationParameters parameters) =>
-        AffineQuantizer.Quantize(bounds.Min, parameters.Scale, parameters.ZeroPoint, parameters.Format) == parameters.Format.Min
-        && AffineQuantizer.Quantize(bounds.Max, parameters.Scale, parameters.ZeroPoint, parameters.Format) == parameters.Format.Max;
+        CodeOf(bounds.Min, parameters) == parameters.Format.Min && CodeOf(bounds.Max, parameters) == parameters.Format.Max;
+
+    private static int CodeOf(float value, QuantizationParameters parameters) => AffineQuantizer.Quantize(value, parameters.Scale, parameters.ZeroPoint, parameters.Format);
 
     /// <summary>Narrows the scale until the codes end at or inside of the bounds.</summary>
     private static QuantizationParameters FitInside(QuantizationParameters fitted, (float Min, float Max) bounds)

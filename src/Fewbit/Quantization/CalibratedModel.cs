@@ -48,15 +48,16 @@ internal sealed class CalibratedModel
     }
 
     /// <summary>Writes the quantizers into a copy of the prepared graph.</summary>
-    public QuantizationResult Quantize()
+    /// <param name="given">Quantizers that are decided already.</param>
+    public QuantizationResult Quantize(GivenQuantizers given)
     {
         Graph graph = Prepared.Clone();
         Placement placement = Place(graph, _options, _calibrator.Estimators);
         ModelCheck.CheckPlacement(graph, placement);
         var formats = new FormatRules(graph, placement, _options);
         IReadOnlyList<NodeReport> nodes = ReportBuilder.Nodes(_original, _changes, graph, placement, formats, _options);
-        var activations = new ActivationParameters(graph, placement, _calibrator.Estimators, formats.ActivationOf);
-        var writer = new QdqWriter(graph, placement, activations, formats.WeightOf, _options.EffectiveWeightRange);
+        var activations = new ActivationParameters(graph, placement, _calibrator.Estimators, formats.ActivationOf, given.Activations);
+        var writer = new QdqWriter(graph, placement, activations, formats.WeightOf, _options.EffectiveWeightRange, given.Weights);
         writer.Write();
         graph.Metadata["fewbit.weights"] = _options.Weights.Name;
         graph.Metadata["fewbit.activations"] = _options.Activations?.Name ?? "float";

@@ -6,11 +6,12 @@ using Fewbit.Tensors;
 namespace Fewbit.Quantization;
 
 /// <summary>Writes quantizers into a prepared float graph: QuantizeLinear and DequantizeLinear around integer nodes, integer weights and biases.</summary>
-internal sealed class QdqWriter(Graph graph, Placement placement, ActivationParameters activations, Func<Node, IntegerFormat> weightFormat, Func<IntegerFormat, RangeRule> weightRange)
+internal sealed class QdqWriter(
+    Graph graph, Placement placement, ActivationParameters activations, Func<Node, IntegerFormat> weightFormat, Func<IntegerFormat, RangeRule> weightRange, IReadOnlyDictionary<string, GivenWeight> givenWeights)
 {
     private readonly Dictionary<Value, (Value Codes, Value Real)> _written = [];
     private readonly Dictionary<Value, (Value Scale, Value ZeroPoint)> _constants = [];
-    private readonly Dictionary<(Value Weight, float[] Scales), Value> _weights = new(WeightKey.Comparer);
+    private readonly List<(Value Weight, QuantizedWeight Quantized, Value Real)> _weights = [];
     private readonly List<TensorReport> _tensors = [];
     private readonly List<WeightReport> _weightReports = [];
 
@@ -50,7 +51,7 @@ internal sealed class QdqWriter(Graph graph, Placement placement, ActivationPara
         (Value scale, Value zeroPoint) = ConstantsOf(value, parameters);
         Value codes = value.Constant is { } constant ? graph.AddConstant(value.Name + "_quantized", AffineQuantizer.Quantize(constant, parameters))
             : isIntegerResult && placement.RoleOf(placement.SourceOf(value)!) == NodeRole.Pad ? PadCodes(value.Producer!, zeroPoint)
-            : Quantize(value, parameters, scale, zeroPoint);
+            : Quantize(value, scale, zeroPoint);
         Value real = AddNode("DequantizeLinear", value.Name + "_dequantize", [codes, scale, zeroPoint], value.Name + "_dequantized", ElementType.Float32, value.Shape);
         _written[value] = (codes, real);
         foreach (Use use in readers) use.Node.SetInput(use.Index, real);
@@ -59,16 +60,17 @@ internal sealed class QdqWriter(Graph graph, Placement placement, ActivationPara
         if (value.IsOutput && isIntegerResult) graph.ReplaceOutput(value, real);
     }
 
-    private Value Quantize(Value value, QuantizationParameters parameters, Value scale, Value zeroPoint)
+    private Value Quantize(Value value, Value scale, Value zeroPoint)
     {
         // Behind an integer node the clip is the quantizer's own: it reads what the Relu or Clip read.
         Value source = placement.IsIntegerResult(value) ? placement.SourceOf(value)!.Outputs[OutputIndex(value)] : value;
-        bool isClipped = parameters.Format.BitWidth < 8 && !IsMoved(value);
+        (int low, int high) = activations.CodesOf(value);
+        bool isClipped = (low, high) != (byte.MinValue, byte.MaxValue) && !IsMoved(value);
         string name = value.Name + "_quantized";
         Value codes = AddNode("QuantizeLinear", value.Name + "_quantize", [source, scale, zeroPoint], isClipped ? name + "_uint8" : name, ElementType.UInt8, value.Shape);
         if (!isClipped) return codes;
-        Value low = graph.AddConstant(name + "_min", Tensor.Scalar((byte)parameters.Format.Min)), high = graph.AddConstant(name + "_max", Tensor.Scalar((byte)parameters.Format.Max));
-        return AddNode("Clip", value.Name + "_clip", [codes, low, high], name, ElementType.UInt8, value.Shape);
+        Value lowest = graph.AddConstant(name + "_min", Tensor.Scalar((byte)low)), highest = graph.AddConstant(name + "_max", Tensor.Scalar((byte)high));
+        return AddNode("Clip", value.Name + "_clip", [codes, lowest, highest], name, ElementType.UInt8, value.Shape);
     }
 
     private int OutputIndex(Value value) => placement.SourceOf(value) is { Outputs: var outputs } && outputs.Contains(value) ? outputs.ToList().IndexOf(value) : 0;
@@ -114,12 +116,14 @@ internal sealed class QdqWriter(Graph graph, Placement placement, ActivationPara
         float inputScale = placement.IsForIntegers ? activations.Of(node.Inputs[0]!).Scale : 1;
         IntegerFormat format = weightFormat(node);
         Value? bias = node.OpType == "MatMul" || !placement.IsForIntegers ? null : node.Input(2);
-        QuantizedWeight quantized = WeightQuantizer.Quantize(node, weight, bias?.Constant, inputScale, format, weightRange(format));
+        QuantizedWeight quantized = WeightQuantizer.Quantize(node, weight, bias?.Constant, inputScale, format, weightRange(format), givenWeights.GetValueOrDefault(node.Name));
         _weightReports.Add(quantized.Report);
-        if (!_weights.TryGetValue((weight, quantized.Scales), out Value? real))
+        // Nodes that read one weight share its codes where these and their scales are equal.
+        Value? real = _weights.FirstOrDefault(known => known.Weight == weight && known.Quantized.SameAs(quantized)).Real;
+        if (real is null)
         {
             real = Dequantized(weight.Name, quantized.Codes, quantized.Scales, quantized.Axis, Tensor.Allocate(ElementType.Int8, [quantized.Scales.Length]));
-            _weights.Add((weight, quantized.Scales), real);
+            _weights.Add((weight, quantized, real));
         }
         node.SetInput(1, real);
         if (quantized.Bias is null) return;
@@ -154,15 +158,5 @@ internal sealed class QdqWriter(Graph graph, Placement placement, ActivationPara
         };
         _tensors.Add(new(value.Name, codes.Name, parameters.Format, parameters.Scale, parameters.ZeroPoint, estimator.Observed,
             estimator.ShareOutside(parameters.RangeOf()), estimator.NanCount, estimator.InfinityCount, activations.Root(value).Name, remark));
-    }
-
-    /// <summary>Two nodes that read one weight share its codes where their scales are equal.</summary>
-    private sealed class WeightKey : IEqualityComparer<(Value Weight, float[] Scales)>
-    {
-        public static WeightKey Comparer { get; } = new();
-
-        public bool Equals((Value Weight, float[] Scales) x, (Value Weight, float[] Scales) y) => x.Weight == y.Weight && x.Scales.AsSpan().SequenceEqual(y.Scales);
-
-        public int GetHashCode((Value Weight, float[] Scales) key) => HashCode.Combine(key.Weight, key.Scales.Length, key.Scales[0]);
     }
 }

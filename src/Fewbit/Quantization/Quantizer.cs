@@ -51,8 +51,16 @@ public sealed class Quantizer
         CalibratedModel model = await CalibratedModel.CreateAsync(_original, _batches, options ?? new(), Progress(progress), cancellation).ConfigureAwait(false);
         cancellation.ThrowIfCancellationRequested();
         progress?.Report(new("writing", 0, null));
-        return model.Quantize();
+        return model.Quantize(GivenQuantizers.None);
     }
+
+    /// <summary>Writes a model with quantizers that are decided already.</summary>
+    /// <param name="original">The float model.</param>
+    /// <param name="batches">Data whose ranges the report states, and that decide which nodes have a useful range.</param>
+    /// <param name="options">Placement and formats: those that the sites were found with.</param>
+    /// <param name="given">The quantizers.</param>
+    internal static QuantizationResult Write(Graph original, IEnumerable<IReadOnlyDictionary<string, Tensor>> batches, QuantizationOptions options, GivenQuantizers given) =>
+        CalibratedModel.CreateAsync(original, batches.ToAsyncEnumerable(), options, null, CancellationToken.None).GetAwaiter().GetResult().Quantize(given);
 
     private Relay? Progress(IProgress<QuantizationProgress>? progress) =>
         progress is null ? null : new Relay(samples => progress.Report(new("calibrating", samples, _sampleCount)));

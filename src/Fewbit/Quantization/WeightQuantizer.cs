@@ -11,9 +11,13 @@ namespace Fewbit.Quantization;
 /// <param name="Axis">Dimension of the channels; null for one scale.</param>
 /// <param name="Bias">int32 codes of scale input scale * weight scale, one per channel; null without bias.</param>
 /// <param name="Report">What was done.</param>
-internal sealed record QuantizedWeight(Tensor Codes, float[] Scales, int? Axis, Tensor? Bias, WeightReport Report);
+internal sealed record QuantizedWeight(Tensor Codes, float[] Scales, int? Axis, Tensor? Bias, WeightReport Report)
+{
+    /// <summary>True where both stand for the same numbers.</summary>
+    public bool SameAs(QuantizedWeight other) => Scales.AsSpan().SequenceEqual(other.Scales) && Codes.Bytes.SequenceEqual(other.Codes.Bytes);
+}
 
-/// <summary>Rounds weights to the nearest code, channel by channel, and biases to 32 bits.</summary>
+/// <summary>Rounds weights to the nearest code, channel by channel, or takes given codes; rounds biases to 32 bits.</summary>
 internal static class WeightQuantizer
 {
     // The int32 accumulator holds bias and products: half of its range is left to 255 * 127 * 33,000 products.
@@ -26,15 +30,18 @@ internal static class WeightQuantizer
     /// <param name="inputScale">Scale of the node's other operand.</param>
     /// <param name="format">Codes: signed is symmetric, unsigned affine.</param>
     /// <param name="rule">How the range of a channel is chosen.</param>
-    public static QuantizedWeight Quantize(Node node, Value weight, Tensor? bias, float inputScale, IntegerFormat format, RangeRule rule)
+    /// <param name="given">Codes that are to be written as they are; null: the nearest ones.</param>
+    public static QuantizedWeight Quantize(Node node, Value weight, Tensor? bias, float inputScale, IntegerFormat format, RangeRule rule, GivenWeight? given = null)
     {
         int axis = OperatorRules.ChannelAxis(node);
-        Tensor values = weight.Constant!;
-        QuantizationParameters fitted = FitChannels(values, axis, CodesOf(format), rule);
+        Tensor original = weight.Constant!;
+        // Rounding what codes stand for gives these codes again, but for channels that need another scale.
+        Tensor values = given is null ? original : AffineQuantizer.Dequantize(given.Codes, given.Parameters);
+        QuantizationParameters fitted = given?.Parameters ?? FitChannels(values, axis, CodesOf(format), rule);
         (QuantizationParameters parameters, List<int> zero, List<int> widened) = WithRoomForBias(fitted, values, bias, inputScale);
         Tensor quantized = AffineQuantizer.Quantize(values, parameters);
         var report = new WeightReport(node.Name, weight.Name, format, parameters.Granularity, values.ElementCount,
-            SignalToNoise(values, AffineQuantizer.Dequantize(quantized, parameters)), zero, widened, MaxPairSum(quantized, parameters, axis));
+            SignalToNoise(original, AffineQuantizer.Dequantize(quantized, parameters)), zero, widened, MaxPairSum(quantized, parameters, axis));
         float[] scales = parameters.Scales.ToArray();
         return new(Centred(quantized, parameters), scales, axis, bias is null ? null : QuantizeBias(bias, scales, inputScale), report);
     }
