@@ -23,10 +23,16 @@ internal sealed record BlockedRole(IReadOnlyList<int> BlockedInputs, IReadOnlyLi
     public static BlockedRole? OfConvolution(Node node, Conv2DShape shape, Predicate<Value> isBlocked)
     {
         if (node.Operator is ConvBackwardData) return BlockedConvBackwardData.Fits(shape) ? new(Present(node, 0, 3), [0]) : null;
-        // Both operands are written in blocks by the time of the backward pass, unless the convolution read a few planes.
-        if (node.Operator is ConvBackwardWeights) return isBlocked(node.Inputs[0]!) && BlockedConvBackwardWeights.Fits(shape) ? new([0, 1], []) : null;
+        if (node.Operator is ConvBackwardWeights) return OfWeights(node, shape, isBlocked);
         bool readsPlanes = !isBlocked(node.Inputs[0]!) && PlanarBlockedConv2D.Fits(shape);
         return !readsPlanes && !BlockedConv2D.Fits(shape) ? null : new(readsPlanes ? Present(node, 3) : Present(node, 0, 3), [0]);
+    }
+
+    /// <summary>Both operands in blocks; or, of a first convolution, a few planes and the output's gradient in blocks.</summary>
+    private static BlockedRole? OfWeights(Node node, Conv2DShape shape, Predicate<Value> isBlocked)
+    {
+        if (isBlocked(node.Inputs[0]!)) return BlockedConvBackwardWeights.Fits(shape) ? new([0, 1], []) : null;
+        return isBlocked(node.Inputs[1]!) && PlanarConvBackwardWeights.Fits(shape) ? new([1], []) : null;
     }
 
     /// <summary>The role of a node that computes on whatever layout reaches it, where blocks reach it; null otherwise.</summary>
