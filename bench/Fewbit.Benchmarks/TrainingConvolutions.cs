@@ -107,7 +107,7 @@ internal static unsafe class TrainingConvolutions
 
         public Action?[] Routes() =>
         [
-            ForwardRows(), ForwardBlocks(), ForwardWinograd(), DataRows(), Data(false), IsWinogradData ? Data(true) : null, WeightsRows(), Weights(),
+            ForwardRows(), ForwardBlocks(), ForwardWinograd(), DataRows(), Data(false), IsWinogradData ? Data(true) : null, WeightsRows(), Weights(false), WinogradBackwardWeights.Fits(_shape) ? Weights(true) : null,
         ];
 
         public void Dispose()
@@ -178,7 +178,7 @@ internal static unsafe class TrainingConvolutions
             return () => Conv2DBackwardWeights.Run(_shape, _x, _y, _dw, scratch);
         }
 
-        private Action? Weights()
+        private Action? Weights(bool allowsWinograd)
         {
             if (IsPlanar)
             {
@@ -186,8 +186,8 @@ internal static unsafe class TrainingConvolutions
                 return () => PlanarConvBackwardWeights.Run(_shape, _x, _y, _dw, planarScratch);
             }
             if (!BlockedConvBackwardWeights.Fits(_shape)) return null;
-            float* scratch = AllocateBytes(BlockedConvBackwardWeights.ScratchBytes(_shape));
-            return () => BlockedConvBackwardWeights.Run(_shape, _x, _y, _dw, scratch);
+            float* scratch = AllocateBytes(BlockedConvBackwardWeights.ScratchBytes(_shape, allowsWinograd));
+            return () => BlockedConvBackwardWeights.Run(_shape, allowsWinograd, _x, _y, _dw, scratch);
         }
 
         private float* Allocate(long floats)

@@ -28,12 +28,12 @@ internal sealed unsafe class BlockedConvBackwardDataKernel : IKernel
 internal sealed unsafe class BlockedConvBackwardWeightsKernel : IKernel
 {
     private readonly Conv2DShape _shape;
-    private readonly bool _readsPlanes;
+    private readonly bool _readsPlanes, _allowsWinograd;
 
     /// <exception cref="InvalidDataException">The node reads blocks, but no kernel of the active path does.</exception>
-    public BlockedConvBackwardWeightsKernel(Node node, Conv2DShape shape)
+    public BlockedConvBackwardWeightsKernel(Node node, Conv2DShape shape, bool allowsWinograd)
     {
-        (_shape, _readsPlanes) = (shape, node.Inputs[0]!.Layout == Layout.RowMajor);
+        (_shape, _readsPlanes, _allowsWinograd) = (shape, node.Inputs[0]!.Layout == Layout.RowMajor, allowsWinograd);
         node.Expect(_readsPlanes ? PlanarConvBackwardWeights.Fits(shape) : BlockedConvBackwardWeights.Fits(shape), $"reads blocks of channels, which kernel path '{KernelPaths.Active}' cannot; prepare the graph for the path that runs it");
     }
 
@@ -41,6 +41,6 @@ internal sealed unsafe class BlockedConvBackwardWeightsKernel : IKernel
     {
         float* x = (float*)context.Input(0).Address, dy = (float*)context.Input(1).Address, dw = (float*)context.Output(0).Address;
         if (_readsPlanes) PlanarConvBackwardWeights.Run(_shape, x, dy, dw, context.Scratch(PlanarConvBackwardWeights.ScratchBytes(_shape)));
-        else BlockedConvBackwardWeights.Run(_shape, x, dy, dw, context.Scratch(BlockedConvBackwardWeights.ScratchBytes(_shape)));
+        else BlockedConvBackwardWeights.Run(_shape, _allowsWinograd, x, dy, dw, context.Scratch(BlockedConvBackwardWeights.ScratchBytes(_shape, _allowsWinograd)));
     }
 }

@@ -56,9 +56,12 @@ internal sealed record ConvBackwardData(WindowAttributes Window, long Groups, bo
 }
 
 /// <summary>ai.fewbit ConvBackwardWeights(x, dy, shape of w): the adjoint of a convolution in its weights.</summary>
-internal sealed record ConvBackwardWeights(WindowAttributes Window, long Groups) : ICompiledOperator, IDifferentiable
+/// <param name="Window">Strides, dilations, padding of the forward convolution.</param>
+/// <param name="Groups">Groups of channels that do not meet.</param>
+/// <param name="AllowsWinograd">Whether sums may be transformed for speed, see <see cref="Conv"/>; read from the attribute winograd.</param>
+internal sealed record ConvBackwardWeights(WindowAttributes Window, long Groups, bool AllowsWinograd = false) : ICompiledOperator, IDifferentiable
 {
-    public static ConvBackwardWeights Parse(Node node) => new(WindowAttributes.Parse(node), node.Int("group", 1));
+    public static ConvBackwardWeights Parse(Node node) => new(WindowAttributes.Parse(node), node.Int("group", 1), node.Int("winograd", 0) != 0);
 
     public void Infer(InferenceContext context)
     {
@@ -71,7 +74,7 @@ internal sealed record ConvBackwardWeights(WindowAttributes Window, long Groups)
     public IKernel? Compile(CompilationContext context)
     {
         var shape = ConvGeometry.Of(context.Node, Window, Groups, context.InputShape(0), context.OutputShape(0));
-        if (context.Node.Inputs[1]!.Layout == Layout.ChannelBlocks16) return new BlockedConvBackwardWeightsKernel(context.Node, shape.ToPlanar());
+        if (context.Node.Inputs[1]!.Layout == Layout.ChannelBlocks16) return new BlockedConvBackwardWeightsKernel(context.Node, shape.ToPlanar(), AllowsWinograd);
         return context.InputType(0) switch
         {
             ElementType.Float32 when PlanarConvBackwardDataKernel.Fits(shape) => new PlanarConvBackwardWeightsKernel(shape.ToPlanar()),

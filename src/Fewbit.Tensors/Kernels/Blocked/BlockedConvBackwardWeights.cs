@@ -13,36 +13,38 @@ internal static unsafe class BlockedConvBackwardWeights
     public static bool Fits(in Conv2DShape forward)
     {
         if (KernelPaths.Active < KernelPath.Avx512 || forward.IsEmpty || forward.InPlane == 0 || forward.InChannels == 0) return false;
-        return DepthwiseBackwardWeights.Fits(forward) || new WeightBands(forward).Products <= 3 * (long)forward.OutChannels * forward.GroupInChannels;
+        return DepthwiseBackwardWeights.Fits(forward) || new WeightBands(forward).Parts.Products <= 3 * (long)forward.OutChannels * forward.GroupInChannels;
     }
 
     /// <summary>Shared scratch that <see cref="Run"/> needs, aligned to 64.</summary>
-    public static long ScratchBytes(in Conv2DShape forward) => DepthwiseBackwardWeights.Fits(forward) ? DepthwiseBackwardWeights.ScratchBytes(forward) : new WeightBands(forward).PartsBytes;
+    public static long ScratchBytes(in Conv2DShape forward, bool allowsWinograd)
+    {
+        if (DepthwiseBackwardWeights.Fits(forward)) return DepthwiseBackwardWeights.ScratchBytes(forward);
+        return allowsWinograd && WinogradBackwardWeights.Fits(forward) ? WinogradBackwardWeights.ScratchBytes(forward) : new WeightBands(forward).Parts.Bytes;
+    }
 
     /// <param name="forward">The forward convolution.</param>
+    /// <param name="allowsWinograd">Whether sums may be transformed.</param>
     /// <param name="x">[N, C/16, H, W, 16].</param>
     /// <param name="dy">[N, M/16, OutHeight, OutWidth, 16].</param>
     /// <param name="dw">[M, C / groups, kH, kW]; overwritten.</param>
     /// <param name="scratch"><see cref="ScratchBytes"/> bytes.</param>
-    public static void Run(in Conv2DShape forward, float* x, float* dy, float* dw, void* scratch)
+    public static void Run(in Conv2DShape forward, bool allowsWinograd, float* x, float* dy, float* dw, void* scratch)
     {
         if (DepthwiseBackwardWeights.Fits(forward))
         {
             DepthwiseBackwardWeights.Run(forward, x, dy, dw, (float*)scratch);
             return;
         }
+        if (allowsWinograd && WinogradBackwardWeights.Fits(forward))
+        {
+            WinogradBackwardWeights.Run(forward, x, dy, dw, scratch);
+            return;
+        }
         var bands = new WeightBands(forward);
         var job = new SumJob(forward, bands, x, dy, dw, (float*)scratch);
-        Workers.Run(bands.Chunks, ref job);
-        if (bands.Parts == 1) return;
-        Reduce(bands, dw, (float*)scratch);
-    }
-
-    /// <summary>Adds up the parts and writes dw.</summary>
-    internal static void Reduce(in WeightBands bands, float* dw, float* parts)
-    {
-        var reduce = new ReduceJob(bands, dw, parts);
-        Workers.Run(bands.Rectangles * bands.TilesOfRectangle, ref reduce);
+        Workers.Run(bands.Parts.Chunks, ref job);
+        if (bands.Parts.Count > 1) bands.Parts.Reduce((float*)scratch, dw);
     }
 
     /// <summary>A chunk is a part of the pixels by a rectangle of blocks.</summary>
@@ -50,23 +52,23 @@ internal static unsafe class BlockedConvBackwardWeights
     {
         public void Run(int chunk)
         {
-            int part = chunk / bands.Rectangles, rectangle = chunk % bands.Rectangles;
-            BlockRectangle blocks = bands.RectangleOf(rectangle);
-            long floats = (long)blocks.Count * bands.Sums.TileFloats;
-            float* sums = bands.Parts == 1 ? (float*)ThreadScratch.Get(floats * sizeof(float)) : parts + bands.PartFloats * part + bands.RectangleFloats * rectangle;
+            int part = chunk / bands.Parts.Rectangles, rectangle = chunk % bands.Parts.Rectangles;
+            BlockRectangle blocks = bands.Parts.RectangleOf(rectangle);
+            long floats = (long)blocks.Count * bands.Parts.Sums.TileFloats;
+            float* sums = bands.Parts.Count == 1 ? (float*)ThreadScratch.Get(floats * sizeof(float)) : parts + bands.Parts.PartFloats * part + bands.Parts.RectangleFloats * rectangle;
             new Span<float>(sums, (int)floats).Clear();
             for (int band = bands.FirstBandOf(part); band < bands.FirstBandOf(part + 1); band++) Add(blocks, bands.BandOf(band), sums);
-            if (bands.Parts > 1) return;
-            for (int i = 0; i < blocks.Count; i++) bands.Sums.Store(sums + (long)i * bands.Sums.TileFloats, blocks.OutBlock(i), blocks.InBlock(i), dw);
+            if (bands.Parts.Count > 1) return;
+            for (int i = 0; i < blocks.Count; i++) bands.Parts.Sums.Store(sums + (long)i * bands.Parts.Sums.TileFloats, blocks.OutBlock(i), blocks.InBlock(i), dw);
         }
 
         private void Add(in BlockRectangle blocks, in PixelBand band, float* sums)
         {
             for (int i = 0; i < blocks.Count; i++)
             {
-                if (!bands.Share(blocks.OutBlock(i), blocks.InBlock(i))) continue;
-                float* plane = x + ((long)band.FirstImage * bands.Sums.InBlocks + blocks.InBlock(i)) * forward.InPlane * TileSum.Block;
-                float* errors = dy + ((long)band.FirstImage * bands.Sums.OutBlocks + blocks.OutBlock(i)) * forward.OutPlane * TileSum.Block;
+                if (!bands.Parts.Share(blocks.OutBlock(i), blocks.InBlock(i))) continue;
+                float* plane = x + ((long)band.FirstImage * bands.Parts.Sums.InBlocks + blocks.InBlock(i)) * forward.InPlane * TileSum.Block;
+                float* errors = dy + ((long)band.FirstImage * bands.Parts.Sums.OutBlocks + blocks.OutBlock(i)) * forward.OutPlane * TileSum.Block;
                 for (int tap = 0; tap < forward.Taps; tap++) AddTap(band, tap, plane, errors, sums + ((long)i * forward.Taps * TileSum.Block + tap) * TileSum.Block);
             }
         }
@@ -81,9 +83,9 @@ internal static unsafe class BlockedConvBackwardWeights
                 Y = errors + pixels.OutPixel * TileSum.Block,
                 XColumn = forward.StrideWidth * TileSum.Block,
                 XRow = (nint)forward.StrideHeight * forward.InWidth * TileSum.Block,
-                XImage = (nint)bands.Sums.InBlocks * forward.InPlane * TileSum.Block,
+                XImage = (nint)bands.Parts.Sums.InBlocks * forward.InPlane * TileSum.Block,
                 YRow = (nint)bands.OutWidth * TileSum.Block,
-                YImage = (nint)bands.Sums.OutBlocks * forward.OutPlane * TileSum.Block,
+                YImage = (nint)bands.Parts.Sums.OutBlocks * forward.OutPlane * TileSum.Block,
                 Columns = pixels.Columns,
                 Rows = pixels.Rows,
                 Images = band.EndImage - band.FirstImage,
@@ -91,20 +93,6 @@ internal static unsafe class BlockedConvBackwardWeights
                 SumStep = forward.Taps * TileSum.Block,
             };
             products.Add();
-        }
-    }
-
-    /// <summary>A chunk is one tile: the parts are added up in their order.</summary>
-    private readonly struct ReduceJob(WeightBands bands, float* dw, float* parts) : IJob
-    {
-        public void Run(int chunk)
-        {
-            int rectangle = chunk / bands.TilesOfRectangle, tile = chunk % bands.TilesOfRectangle;
-            BlockRectangle blocks = bands.RectangleOf(rectangle);
-            if (tile >= blocks.Count) return;
-            float* sums = parts + bands.RectangleFloats * rectangle + (long)tile * bands.Sums.TileFloats;
-            for (int part = 1; part < bands.Parts; part++) WeightSums.Add(sums, sums + bands.PartFloats * part, bands.Sums.TileFloats);
-            bands.Sums.Store(sums, blocks.OutBlock(tile), blocks.InBlock(tile), dw);
         }
     }
 }

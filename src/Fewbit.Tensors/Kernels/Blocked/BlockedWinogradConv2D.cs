@@ -17,8 +17,7 @@ internal static unsafe class BlockedWinogradConv2D
     /// <summary>Whether this route exists for the shape and is the faster one.</summary>
     public static bool Fits(in Conv2DShape shape)
     {
-        if (KernelPaths.Active < KernelPath.Avx512 || shape.IsEmpty || shape.InChannels == 0 || shape.InPlane == 0 || shape.Groups != 1 || shape.KernelHeight != 3 || shape.KernelWidth != 3) return false;
-        if (shape.StrideHeight != 1 || shape.StrideWidth != 1 || shape.DilationHeight != 1 || shape.DilationWidth != 1) return false;
+        if (!Exists(shape)) return false;
         double direct = (double)shape.Batch * shape.OutPlane * shape.Inner * Blocks(shape.OutChannels);
         return Math.Min(Cost<WinogradTile2>(shape), Cost<WinogradTile4>(shape)) < 0.9 * direct;
     }
@@ -56,6 +55,10 @@ internal static unsafe class BlockedWinogradConv2D
         if (UsesLargeTiles(shape)) Run<WinogradTile4>(shape, x, packed, epilogue, y);
         else Run<WinogradTile2>(shape, x, packed, epilogue, y);
     }
+
+    /// <summary>3x3 at stride 1, ungrouped, not dilated, AVX-512.</summary>
+    internal static bool Exists(in Conv2DShape shape) => KernelPaths.Active >= KernelPath.Avx512 && !shape.IsEmpty && shape.InChannels > 0 && shape.InPlane > 0 && shape.Groups == 1
+        && shape is { KernelHeight: 3, KernelWidth: 3, StrideHeight: 1, StrideWidth: 1, DilationHeight: 1, DilationWidth: 1 };
 
     internal static int Blocks(int channels) => (channels + Lanes - 1) / Lanes;
 

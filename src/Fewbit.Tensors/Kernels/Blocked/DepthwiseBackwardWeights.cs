@@ -14,7 +14,7 @@ internal static unsafe class DepthwiseBackwardWeights
 
     public static long ScratchBytes(in Conv2DShape forward) => new SumJob(forward, null, null, null).SumFloats * sizeof(float);
 
-    /// <inheritdoc cref="BlockedConvBackwardWeights.Run"/>
+    /// <summary>As <see cref="BlockedConvBackwardWeights.Run"/>.</summary>
     public static void Run(in Conv2DShape forward, float* x, float* dy, float* dw, float* scratch)
     {
         var job = new SumJob(forward, x, dy, scratch);

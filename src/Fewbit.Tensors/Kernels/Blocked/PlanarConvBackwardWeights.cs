@@ -14,7 +14,7 @@ internal static unsafe class PlanarConvBackwardWeights
     public static bool Fits(in Conv2DShape forward) => PlanarBlockedConv2D.Fits(forward);
 
     /// <summary>Shared scratch that <see cref="Run"/> needs, aligned to 64.</summary>
-    public static long ScratchBytes(in Conv2DShape forward) => new WeightBands(Pointwise(forward)).PartsBytes;
+    public static long ScratchBytes(in Conv2DShape forward) => new WeightBands(Pointwise(forward)).Parts.Bytes;
 
     /// <param name="forward">The forward convolution.</param>
     /// <param name="x">[N, C, H, W].</param>
@@ -25,8 +25,8 @@ internal static unsafe class PlanarConvBackwardWeights
     {
         var bands = new WeightBands(Pointwise(forward));
         var job = new SumJob(forward, bands, x, dy, dw, (float*)scratch);
-        Workers.Run(bands.Chunks, ref job);
-        if (bands.Parts > 1) BlockedConvBackwardWeights.Reduce(bands, dw, (float*)scratch);
+        Workers.Run(bands.Parts.Chunks, ref job);
+        if (bands.Parts.Count > 1) bands.Parts.Reduce((float*)scratch, dw);
     }
 
     /// <summary>The 1x1 convolution of patches.</summary>
@@ -39,23 +39,23 @@ internal static unsafe class PlanarConvBackwardWeights
 
         public void Run(int chunk)
         {
-            int part = chunk / bands.Rectangles, rectangle = chunk % bands.Rectangles;
-            BlockRectangle blocks = bands.RectangleOf(rectangle);
+            int part = chunk / bands.Parts.Rectangles, rectangle = chunk % bands.Parts.Rectangles;
+            BlockRectangle blocks = bands.Parts.RectangleOf(rectangle);
             PixelBand largest = bands.BandOf(0);
             Conv2DShape padded = PaddedRows.Padded(forward, largest.EndRow);
-            long sumFloats = (long)blocks.Count * bands.Sums.TileFloats, copyFloats = (long)forward.InChannels * padded.InPlane + Overrun;
+            long sumFloats = (long)blocks.Count * bands.Parts.Sums.TileFloats, copyFloats = (long)forward.InChannels * padded.InPlane + Overrun;
             long patchFloats = (long)(largest.EndImage - largest.FirstImage) * largest.EndRow * bands.OutWidth * _patchFloats + Overrun;
             float* copy = (float*)ThreadScratch.Get((sumFloats + copyFloats + patchFloats) * sizeof(float)), patches = copy + copyFloats;
-            float* sums = bands.Parts == 1 ? patches + patchFloats : parts + bands.PartFloats * part + bands.RectangleFloats * rectangle;
+            float* sums = bands.Parts.Count == 1 ? patches + patchFloats : parts + bands.Parts.PartFloats * part + bands.Parts.RectangleFloats * rectangle;
             new Span<float>(copy, (int)copyFloats).Clear();
             new Span<float>(sums, (int)sumFloats).Clear();
             for (int band = bands.FirstBandOf(part); band < bands.FirstBandOf(part + 1); band++)
             {
                 PixelBand pixels = bands.BandOf(band);
                 MakePatches(pixels, padded, copy, patches);
-                for (int i = 0; i < blocks.Count; i++) Add(blocks, i, pixels, patches, sums + (long)i * bands.Sums.TileFloats);
+                for (int i = 0; i < blocks.Count; i++) Add(blocks, i, pixels, patches, sums + (long)i * bands.Parts.Sums.TileFloats);
             }
-            for (int i = 0; bands.Parts == 1 && i < blocks.Count; i++) bands.Sums.Store(sums + (long)i * bands.Sums.TileFloats, blocks.OutBlock(i), blocks.InBlock(i), dw);
+            for (int i = 0; bands.Parts.Count == 1 && i < blocks.Count; i++) bands.Parts.Sums.Store(sums + (long)i * bands.Parts.Sums.TileFloats, blocks.OutBlock(i), blocks.InBlock(i), dw);
         }
 
         private void Add(in BlockRectangle blocks, int tile, in PixelBand band, float* patches, float* sums)
@@ -64,10 +64,10 @@ internal static unsafe class PlanarConvBackwardWeights
             var products = new OuterProducts
             {
                 X = patches + blocks.InBlock(tile) * Lanes,
-                Y = dy + (((long)band.FirstImage * bands.Sums.OutBlocks + blocks.OutBlock(tile)) * forward.OutPlane + (long)band.FirstRow * bands.OutWidth) * Lanes,
+                Y = dy + (((long)band.FirstImage * bands.Parts.Sums.OutBlocks + blocks.OutBlock(tile)) * forward.OutPlane + (long)band.FirstRow * bands.OutWidth) * Lanes,
                 XColumn = _patchFloats,
                 XImage = (nint)rows * bands.OutWidth * _patchFloats,
-                YImage = (nint)bands.Sums.OutBlocks * forward.OutPlane * Lanes,
+                YImage = (nint)bands.Parts.Sums.OutBlocks * forward.OutPlane * Lanes,
                 Columns = rows * bands.OutWidth,
                 Rows = 1,
                 Images = band.EndImage - band.FirstImage,

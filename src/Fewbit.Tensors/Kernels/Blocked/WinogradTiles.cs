@@ -20,8 +20,28 @@ internal unsafe interface IWinogradTile
     /// <summary>Transforms a square of inputs, given by its rows, to vectors <paramref name="step"/> floats apart.</summary>
     static abstract void Input(float** rows, float* to, nint step);
 
+    /// <summary>The adjoint of <see cref="Output"/>: transforms a square of gradients of outputs, given by its rows.</summary>
+    static abstract void Errors(float** rows, float* to, nint step);
+
+    /// <summary>The adjoint of <see cref="Kernel"/>: transforms vectors <paramref name="step"/> floats apart to the gradients of 3x3 weights, one after the other.</summary>
+    static abstract void KernelGradient(float* sums, nint step, float* taps);
+
     /// <summary>Transforms the products, one vector after the other, and stores the square of outputs.</summary>
     static abstract void Output(float* from, in BlockedSquare to);
+}
+
+/// <summary>The transform of inputs.</summary>
+internal readonly unsafe struct WinogradInput<TTile> : IWinogradTransform where TTile : struct, IWinogradTile
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Apply(float** rows, float* to, nint step) => TTile.Input(rows, to, step);
+}
+
+/// <summary>The transform of gradients of outputs.</summary>
+internal readonly unsafe struct WinogradErrors<TTile> : IWinogradTransform where TTile : struct, IWinogradTile
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Apply(float** rows, float* to, nint step) => TTile.Errors(rows, to, step);
 }
 
 /// <summary>F(2,3): 16 products for 4 outputs.</summary>
@@ -74,6 +94,50 @@ internal readonly unsafe struct WinogradTile2 : IWinogradTile
         InputRow(Load(c, 0) - Load(b, 0), Load(c, 1) - Load(b, 1), Load(c, 2) - Load(b, 2), Load(c, 3) - Load(b, 3), to, step);
         to += 4 * step;
         InputRow(Load(b, 0) - Load(d, 0), Load(b, 1) - Load(d, 1), Load(b, 2) - Load(d, 2), Load(b, 3) - Load(d, 3), to, step);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Errors(float** rows, float* to, nint step)
+    {
+        float* a = rows[0], b = rows[1];
+        Vector512<float> a0 = Load(a, 0), a1 = Load(a, 1), b0 = Load(b, 0), b1 = Load(b, 1);
+        ErrorsRow(a0, a1, to, step);
+        ErrorsRow(a0 + b0, a1 + b1, to + 4 * step, step);
+        ErrorsRow(a0 - b0, a1 - b1, to + 8 * step, step);
+        ErrorsRow(-b0, -b1, to + 12 * step, step);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void KernelGradient(float* sums, nint step, float* taps)
+    {
+        Vector512<float>* rows = stackalloc Vector512<float>[12];
+        for (int j = 0; j < 4; j++, sums += step)
+            TapSums(Vector512.Load(sums), Vector512.Load(sums + 4 * step), Vector512.Load(sums + 8 * step), Vector512.Load(sums + 12 * step), out rows[j], out rows[4 + j], out rows[8 + j]);
+        for (int i = 0; i < 3; i++, taps += 48)
+        {
+            TapSums(rows[4 * i], rows[4 * i + 1], rows[4 * i + 2], rows[4 * i + 3], out Vector512<float> first, out Vector512<float> second, out Vector512<float> third);
+            first.Store(taps);
+            second.Store(taps + 16);
+            third.Store(taps + 32);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void ErrorsRow(Vector512<float> a, Vector512<float> b, float* to, nint step)
+    {
+        a.Store(to);
+        (a + b).Store(to + step);
+        (a - b).Store(to + 2 * step);
+        (-b).Store(to + 3 * step);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void TapSums(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, out Vector512<float> first, out Vector512<float> second, out Vector512<float> third)
+    {
+        Vector512<float> sum = 0.5f * (b + c);
+        first = a + sum;
+        second = 0.5f * (b - c);
+        third = sum + d;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -177,6 +241,69 @@ internal readonly unsafe struct WinogradTile4 : IWinogradTile
         InnerDouble(b, c, d, e, 5, out p5, out q5);
         InputRow(p0, p1, p2, p3, p4, p5, to + 18 * step, step);
         InputRow(q0, q1, q2, q3, q4, q5, to + 24 * step, step);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Errors(float** rows, float* to, nint step)
+    {
+        float* a = rows[0], b = rows[1], c = rows[2], d = rows[3];
+        ErrorsRow(Load(a, 0), Load(a, 1), Load(a, 2), Load(a, 3), to, step);
+        ErrorsRow(Load(d, 0), Load(d, 1), Load(d, 2), Load(d, 3), to + 30 * step, step);
+        Vector512<float> e0 = Load(a, 0) + Load(c, 0), e1 = Load(a, 1) + Load(c, 1), e2 = Load(a, 2) + Load(c, 2), e3 = Load(a, 3) + Load(c, 3);
+        Vector512<float> o0 = Load(b, 0) + Load(d, 0), o1 = Load(b, 1) + Load(d, 1), o2 = Load(b, 2) + Load(d, 2), o3 = Load(b, 3) + Load(d, 3);
+        ErrorsRow(e0 + o0, e1 + o1, e2 + o2, e3 + o3, to + 6 * step, step);
+        ErrorsRow(e0 - o0, e1 - o1, e2 - o2, e3 - o3, to + 12 * step, step);
+        e0 = Plus(Load(a, 0), 4, Load(c, 0));
+        e1 = Plus(Load(a, 1), 4, Load(c, 1));
+        e2 = Plus(Load(a, 2), 4, Load(c, 2));
+        e3 = Plus(Load(a, 3), 4, Load(c, 3));
+        o0 = 2 * Plus(Load(b, 0), 4, Load(d, 0));
+        o1 = 2 * Plus(Load(b, 1), 4, Load(d, 1));
+        o2 = 2 * Plus(Load(b, 2), 4, Load(d, 2));
+        o3 = 2 * Plus(Load(b, 3), 4, Load(d, 3));
+        ErrorsRow(e0 + o0, e1 + o1, e2 + o2, e3 + o3, to + 18 * step, step);
+        ErrorsRow(e0 - o0, e1 - o1, e2 - o2, e3 - o3, to + 24 * step, step);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void KernelGradient(float* sums, nint step, float* taps)
+    {
+        Vector512<float>* rows = stackalloc Vector512<float>[18];
+        for (int j = 0; j < 6; j++, sums += step)
+        {
+            TapSums(Vector512.Load(sums), Vector512.Load(sums + 6 * step), Vector512.Load(sums + 12 * step), Vector512.Load(sums + 18 * step), Vector512.Load(sums + 24 * step), Vector512.Load(sums + 30 * step),
+                out rows[j], out rows[6 + j], out rows[12 + j]);
+        }
+        for (int i = 0; i < 3; i++, rows += 6, taps += 48)
+        {
+            TapSums(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], out Vector512<float> first, out Vector512<float> second, out Vector512<float> third);
+            first.Store(taps);
+            second.Store(taps + 16);
+            third.Store(taps + 32);
+        }
+    }
+
+    /// <summary>(a, a + b + c + d, a - b + c - d, a + 2 b + 4 c + 8 d, a - 2 b + 4 c - 8 d, d).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void ErrorsRow(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, float* to, nint step)
+    {
+        Vector512<float> even = a + c, odd = b + d, evenFar = Plus(a, 4, c), oddFar = Plus(b, 4, d);
+        a.Store(to);
+        (even + odd).Store(to += step);
+        (even - odd).Store(to += step);
+        Plus(evenFar, 2, oddFar).Store(to += step);
+        Minus(evenFar, 2, oddFar).Store(to += step);
+        d.Store(to + step);
+    }
+
+    /// <summary>The transpose of a kernel's row: (a / 4 - (b + c) / 6 + (d + e) / 24, (c - b) / 6 + (d - e) / 12, (d + e - b - c) / 6 + f).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void TapSums(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, Vector512<float> e, Vector512<float> f, out Vector512<float> first, out Vector512<float> second, out Vector512<float> third)
+    {
+        Vector512<float> near = b + c, far = d + e;
+        first = 0.25f * a + Sixth * Plus(-near, 0.25f, far);
+        second = Sixth * Plus(c - b, 0.5f, d - e);
+        third = Plus(f, Sixth, far - near);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -11,8 +11,8 @@ internal readonly struct WinogradTiling<TTile> where TTile : struct, IWinogradTi
     {
         InBlocks = BlockedWinogradConv2D.Blocks(shape.InChannels);
         OutBlocks = BlockedWinogradConv2D.Blocks(shape.OutChannels);
-        Rows = (shape.OutHeight + TTile.Outputs - 1) / TTile.Outputs;
-        Columns = (shape.OutWidth + TTile.Outputs - 1) / TTile.Outputs;
+        Rows = TilesOf(shape.OutHeight);
+        Columns = TilesOf(shape.OutWidth);
         Tiles = shape.Batch * Rows * Columns;
         int tiles = Math.Clamp(InputBytesPerGroup / (Points * InBlocks * Lanes * sizeof(float)), FewestTilesPerGroup, MostTilesPerGroup);
         Groups = (Tiles + tiles - 1) / tiles;
@@ -20,6 +20,17 @@ internal readonly struct WinogradTiling<TTile> where TTile : struct, IWinogradTi
         TilesPerGroup = (Tiles + Groups - 1) / Groups;
         Parts = Groups < 4 && OutPairs > 1 ? 2 : 1;
     }
+
+    /// <summary>The squares that the tiles of a convolution read.</summary>
+    public static unsafe WinogradSquares Inputs(in Conv2DShape shape, float* x) =>
+        new(x, BlockedWinogradConv2D.Blocks(shape.InChannels), shape.InHeight, shape.InWidth, shape.PadTop, shape.PadLeft, TilesOf(shape.OutHeight), TilesOf(shape.OutWidth), TTile.Outputs + 2, TTile.Outputs);
+
+    /// <summary>The squares of the outputs.</summary>
+    public static unsafe WinogradSquares Outputs(in Conv2DShape shape, float* y) =>
+        new(y, BlockedWinogradConv2D.Blocks(shape.OutChannels), shape.OutHeight, shape.OutWidth, 0, 0, TilesOf(shape.OutHeight), TilesOf(shape.OutWidth), TTile.Outputs, TTile.Outputs);
+
+    /// <summary>Tiles along a side of the output.</summary>
+    public static int TilesOf(int outputs) => (outputs + TTile.Outputs - 1) / TTile.Outputs;
 
     public static int Points => (TTile.Outputs + 2) * (TTile.Outputs + 2);
 

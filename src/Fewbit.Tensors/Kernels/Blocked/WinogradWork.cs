@@ -11,30 +11,11 @@ internal readonly unsafe struct WinogradWork<TTile>(Conv2DShape shape, float* x,
 
     public readonly WinogradTiling<TTile> Tiling = new(shape);
 
+    private readonly WinogradSquares _squares = WinogradTiling<TTile>.Inputs(shape, x);
+
     /// <summary>Transforms the inputs of some tiles and blocks of channels.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Transform(int firstTile, int tiles, int firstBlock, int endBlock, float* inputs)
-    {
-        int side = TTile.Outputs + 2, pointStep = Tiling.PointStep;
-        float* copy = stackalloc float[(6 * 6 + 6 + 1) * Lanes];
-        copy = (float*)(((nint)copy + 63) & ~63);
-        float* zeros = copy + 6 * 6 * Lanes;
-        new Span<float>(zeros, 6 * Lanes).Clear();
-        float** rows = stackalloc float*[6];
-        for (int block = firstBlock; block < endBlock; block++)
-        {
-            (int image, int row, int column) = Locate(firstTile);
-            for (int tile = 0; tile < tiles; tile++)
-            {
-                int top = row * TTile.Outputs - shape.PadTop, left = column * TTile.Outputs - shape.PadLeft;
-                float* plane = x + ((long)image * Tiling.InBlocks + block) * shape.InPlane * Lanes;
-                for (int i = 0; i < side; i++) rows[i] = (uint)(top + i) < (uint)shape.InHeight ? plane + ((top + i) * shape.InWidth + left) * Lanes : zeros;
-                if (left < 0 || left + side > shape.InWidth) CopyEdge(rows, side, left, copy, zeros);
-                TTile.Input(rows, inputs + ((long)block * tiles + tile) * Lanes, pointStep);
-                Advance(ref image, ref row, ref column);
-            }
-        }
-    }
+    public void Transform(int firstTile, int tiles, int firstBlock, int endBlock, float* inputs) =>
+        _squares.Transform<WinogradInput<TTile>>(firstTile, tiles, firstBlock, endBlock, inputs + (long)firstBlock * tiles * Lanes, Tiling.PointStep);
 
     /// <summary>Multiplies the transformed inputs of some tiles with the weights of some pairs of blocks, and writes the outputs.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -89,22 +70,6 @@ internal readonly unsafe struct WinogradWork<TTile>(Conv2DShape shape, float* x,
             (to.Height, to.Width) = (_outHeight - top, _outWidth - left);
             TTile.Output(products, to);
             Advance(ref image, ref row, ref column);
-        }
-    }
-
-    /// <summary>Columns outside the plane read as zeros: the tile is copied.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void CopyEdge(float** rows, int side, int left, float* copy, float* zeros)
-    {
-        for (int i = 0; i < side; i++, copy += side * Lanes)
-        {
-            bool isInside = rows[i] != zeros;
-            for (int j = 0; j < side; j++)
-            {
-                Vector512<float> value = isInside && (uint)(left + j) < (uint)shape.InWidth ? Vector512.Load(rows[i] + j * Lanes) : default;
-                value.Store(copy + j * Lanes);
-            }
-            rows[i] = copy;
         }
     }
 
