@@ -31,26 +31,19 @@ internal sealed record Loss(Value Value, IReadOnlyList<Value> Targets)
     {
         (Value scores, SymbolicShape? shape) = AsRows(output);
         Graph graph = output.Graph;
-        Value logarithms = scores.Apply("LogSoftmax", new Attributes { { "axis", 1 } }, []);
-        Value target = graph.AddInput(Trainer.Target, ElementType.Int64, shape), loss = NegativeLog(logarithms, target);
+        Value target = graph.AddInput(Trainer.Target, ElementType.Int64, shape), loss = CrossEntropy(scores, target);
         var targets = new List<Value> { target };
         if (mixes)
         {
             Value second = graph.AddInput(Trainer.SecondTarget, ElementType.Int64, shape), share = graph.AddInput(Trainer.Share, ElementType.Float32, []);
-            loss = loss * share + NegativeLog(logarithms, second) * (1f - share);
+            loss = loss * share + CrossEntropy(scores, second) * (1f - share);
             targets.AddRange([second, share]);
         }
-        loss = Mean(loss);
-        if (smoothing > 0) loss = loss * (float)(1 - smoothing) - Mean(logarithms) * (float)smoothing;
+        if (smoothing > 0) loss = loss * (float)(1 - smoothing) - Mean(scores.Apply("LogSoftmax", new Attributes { { "axis", 1 } }, [])) * (float)smoothing;
         return new(loss, targets);
     }
 
-    /// <summary>-logarithms[i, target[i]] for each row.</summary>
-    private static Value NegativeLog(Value logarithms, Value target)
-    {
-        Value column = target.Apply("Reshape", Integers(target, -1, 1));
-        return -logarithms.Apply("GatherElements", new Attributes { { "axis", 1 } }, column).Apply("Reshape", Integers(target, -1));
-    }
+    private static Value CrossEntropy(Value scores, Value target) => scores.Apply("SoftmaxCrossEntropyLoss", target.Shape is { Rank: 1 } ? target : target.Apply("Reshape", Integers(target, -1)));
 
     /// <summary>Scores as [rows, classes], and the shape of the targets: [N, classes], [N, T, classes] (tokens) or [N, classes, 1, 1].</summary>
     private static (Value Scores, SymbolicShape? Targets) AsRows(Value output)

@@ -27,10 +27,9 @@ internal sealed class TrainingGraph
         Groups = [.. options.Groups, new ParameterGroup()];
         Graph = model.Clone();
         Inference.Infer(Graph);
-        if (!options.FreezesBatchNorm) BatchNormTraining.Apply(Graph, _updates);
-        // Statistics that training keeps are averaged with the weights.
-        string[] statistics = [.. _updates.Keys];
         Value[] learned = [.. Learned()];
+        // Statistics that training keeps are averaged with the weights.
+        string[] statistics = options.FreezesBatchNorm ? [] : TrainBatchNorms();
         Loss loss = Loss.Append(Graph.Outputs[0], options.Loss, options.MixesSamples);
         LossName = loss.Value.Name;
         Value[] gradients = Clipped(Gradients.Of(loss.Value, learned));
@@ -58,6 +57,16 @@ internal sealed class TrainingGraph
 
     /// <summary>The running average of a variable.</summary>
     public Tensor AverageOf(string name) => _averages[name].Constant!;
+
+    /// <summary>Lets batch normalizations use the statistics of the batch; the model to save keeps its ordinary nodes.</summary>
+    /// <returns>Names of the running statistics.</returns>
+    private string[] TrainBatchNorms()
+    {
+        var pass = new TrainBatchNorm();
+        pass.Run(Graph);
+        foreach ((string statistic, string updated) in pass.Updates) _updates.Add(statistic, updated);
+        return [.. pass.Updates.Keys];
+    }
 
     private IEnumerable<Value> Learned()
     {
