@@ -36,6 +36,8 @@ internal sealed class TrainingGraph
         AppendUpdates(learned, gradients);
         if (options.AverageDecay is { } decay) AppendAverages([.. statistics, .. learned.Select(value => value.Name)], (float)decay);
         foreach (string name in _updates.Keys) Own(Graph.Find(name)!);
+        foreach (Value output in Graph.Outputs.ToArray()) Graph.RemoveOutput(output);
+        Passes.PrepareForTraining(Graph, [LossName, .. _updates.Values]);
     }
 
     public Graph Graph { get; }
