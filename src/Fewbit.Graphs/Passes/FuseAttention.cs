@@ -82,16 +82,33 @@ public sealed class FuseAttention : IPass
     {
         report.Change(group.Last, "becomes Attention with the nodes before it");
         Graph graph = group.Last.Graph;
+        bool isCausal = HidesLater(group.Mask);
+        if (isCausal) group = group with { Mask = null };
         if (Rows(group.Query) is { } query && Rows(group.Keys, group.KeysAreRows) is { } keys && Rows(group.Value) is { } value && JoinedRows(group.Last) is { } join)
         {
             long heads = group.Query.Shape![1].Length;
-            var attributes = new Attributes { { "q_num_heads", heads }, { "kv_num_heads", heads }, { "scale", group.Scale } };
+            var attributes = new Attributes { { "q_num_heads", heads }, { "kv_num_heads", heads }, { "scale", group.Scale }, { "is_causal", isCausal } };
             Patterns.ReplaceLast(join, "", "Attention", Inputs(query, keys, value, group.Mask), attributes);
             return;
         }
         Value split = group.KeysAreRows
             ? graph.InsertNode(graph.IndexOf(group.Last), "", "Transpose", [group.Keys], new() { { "perm", SwapHeads } }, name: group.Last.Name + "/keys").Outputs[0] : group.Keys;
-        Patterns.ReplaceLast(group.Last, "", "Attention", Inputs(group.Query, split, group.Value, group.Mask), new() { { "scale", group.Scale } });
+        Patterns.ReplaceLast(group.Last, "", "Attention", Inputs(group.Query, split, group.Value, group.Mask), new() { { "scale", group.Scale }, { "is_causal", isCausal } });
+    }
+
+    /// <summary>A constant mask that adds 0 up to the diagonal and behind it a number that leaves nothing after the exponential: kernels need not look there.</summary>
+    private static bool HidesLater(Value? mask)
+    {
+        const float Nothing = -1e4f;
+        if (mask is null || mask.IsVariable || mask.Constant is not { Type: ElementType.Float32, Rank: >= 2 } tensor || tensor.ElementCount != tensor.Shape.Dims[^1] * tensor.Shape.Dims[^2]) return false;
+        ReadOnlySpan<float> numbers = tensor.Span<float>();
+        int keys = (int)tensor.Shape.Dims[^1];
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            bool isLater = i % keys > i / keys;
+            if (isLater ? !(numbers[i] <= Nothing) : numbers[i] != 0) return false;
+        }
+        return tensor.Shape.Dims[^2] > 1;
     }
 
     private static Value?[] Inputs(Value query, Value keys, Value value, Value? mask) => mask is null ? [query, keys, value] : [query, keys, value, mask];

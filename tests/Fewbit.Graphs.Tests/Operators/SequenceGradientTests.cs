@@ -75,6 +75,20 @@ public sealed class SequenceGradientTests
         Random(1, 2, queries, 6), Random(2, 2, keys, 3 * keyHeads), Random(3, 2, keys, 5 * keyHeads));
 
     [Theory]
+    [InlineData(61, 61, true)]
+    [InlineData(50, 110, true)]
+    [InlineData(110, 50, true)]
+    [InlineData(150, 131, false)]
+    public void Attention_BlocksOfQueries_EqualsFloat64(int queries, int keys, bool isCausal) => FloatGradientCheck.Run(
+        v => [v[0].Apply("Attention", new Attributes { { "q_num_heads", 2 }, { "kv_num_heads", 1 }, { "is_causal", isCausal } }, v[1], v[2])], 1e-4,
+        Random(1, 2, queries, 18), Random(2, 2, keys, 9), Random(3, 2, keys, 11));
+
+    [Theory]
+    [InlineData(37, 41)]
+    [InlineData(700, 53)]
+    public void Bias_SumsOfColumns_EqualsFloat64(int rows, int columns) => FloatGradientCheck.Run(v => [v[0] * v[1]], 1e-5, Random(1, 3, rows, columns), Random(2, columns));
+
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void Attention_PastMaskAndOutputs_MatchesDifferences(bool isBool)

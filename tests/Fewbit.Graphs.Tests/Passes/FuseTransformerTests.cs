@@ -100,6 +100,21 @@ public sealed class FuseTransformerTests
     }, aliases: ["Reshape"]);
 
     [Fact]
+    public void ForExecution_MaskThatHidesLaterKeys_IsCausal()
+    {
+        Tensor mask = Tensor.Allocate(ElementType.Float32, [Tokens, Tokens]);
+        for (int i = 0; i < Tokens; i++) mask.Span<float>().Slice(i * Tokens + i + 1, Tokens - i - 1).Fill(-1e4f);
+        Value Attend(Value x)
+        {
+            Value heads = Split(Project(x, 1)), scores = heads.Apply("MatMul", heads.Apply("Transpose", Order(0, 1, 3, 2))) * 0.35f + x.Graph.AddConstant("mask", mask);
+            return scores.Apply("Softmax").Apply("MatMul", heads).Apply("Transpose", Order(0, 2, 1, 3)).Apply("Reshape", Ints(x, 1, Tokens, Width));
+        }
+        AssertFuses(["FusedMatMul", "Attention"], Attend);
+        Node attention = Fewbit.Graphs.Passes.Passes.ForExecution(Build(Attend)).Nodes.Single(node => node.OpType == "Attention");
+        Assert.Equal((1, null), (attention.Int("is_causal"), attention.Input(3)));
+    }
+
+    [Fact]
     public void Run_LongAttention_EqualsTheNodesWithAndWithoutMask()
     {
         foreach (bool isCausal in (bool[])[false, true])

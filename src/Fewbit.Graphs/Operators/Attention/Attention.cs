@@ -46,7 +46,7 @@ internal sealed record Attention(long QueryHeads, long KeyHeads, float Scale, fl
         Shape? mask = context.HasInput(Mask) ? context.InputShape(Mask) : null;
         return context.InputType(0) switch
         {
-            ElementType.Float32 when IsPlain(context.Node) && shape.Queries >= FloatAttentionKernel.MinQueries => new FloatAttentionKernel(this, shape, mask),
+            ElementType.Float32 when IsPlain(context.Node) && shape.Queries >= FloatAttentionKernel.MinQueries => new FloatAttentionKernel(this, shape, mask, context.HasInput(KeyLengths)),
             ElementType.Float32 => new AttentionKernel<float>(this, shape, mask),
             ElementType.Float64 => new AttentionKernel<double>(this, shape, mask),
             var other => context.Node.NoKernel(other),

@@ -44,6 +44,7 @@ internal sealed record AttentionGradient(Attention Attention) : ICompiledOperato
                 Mask = AttentionMask<float>.Of(context, op.IsCausal, shape, mask),
                 Heads = shape.Heads, KeyHeads = shape.KeyHeads, Queries = shape.Queries, Total = shape.Total, HeadSize = shape.HeadSize, ValueSize = shape.ValueSize, IsSplit = shape.IsSplit,
                 Scale = op.Scale == 0 ? 1 / MathF.Sqrt(shape.HeadSize) : op.Scale,
+                HidesLater = AttentionBlocks.HidesLater(op, shape, context.FindInput(Attention.KeyLengths) is not null),
             };
             Workers.Run(shape.Batch * shape.KeyHeads, ref job);
         }
@@ -56,10 +57,10 @@ internal sealed record AttentionGradient(Attention Attention) : ICompiledOperato
         public float* Q, K, V, G, OfQ, OfK, OfV;
         public AttentionMask<float> Mask;
         public int Heads, KeyHeads, Queries, Total, HeadSize, ValueSize;
-        public bool IsSplit;
+        public bool IsSplit, HidesLater;
         public float Scale;
 
-        private readonly int Rows => Math.Min(Queries, Math.Clamp(MaxScores / Math.Max(1, Total) / 12 * 12, 12, 144));
+        private readonly int Rows => Math.Min(Queries, AttentionBlocks.Rows(MaxScores, Total, HidesLater ? AttentionBlocks.RowsWhereLaterIsHidden : 144));
 
         public readonly void Run(int chunk)
         {
@@ -70,41 +71,53 @@ internal sealed record AttentionGradient(Attention Attention) : ICompiledOperato
             Clear(OfV + startV, strideV, ValueSize);
             if (Queries == 0 || Total == 0) return;
             int rows = Rows;
-            long gemmBytes = (ProductBytes(rows) + 63) / 64 * 64;
-            byte* scratch = (byte*)ThreadScratch.Get(gemmBytes + 2L * rows * Total * sizeof(float));
-            float* scores = (float*)(scratch + gemmBytes);
+            long gemmBytes = Rounded(ProductBytes(rows)), keyBytes = Rounded(PackedMatrix.Bytes(PackedMatrix.Side.Right, Total, HeadSize)), valueBytes = Rounded(PackedMatrix.Bytes(PackedMatrix.Side.Right, Total, ValueSize));
+            long turnedBytes = Rounded(PackedMatrix.Bytes(PackedMatrix.Side.Right, HeadSize, Total));
+            byte* scratch = (byte*)ThreadScratch.Get(gemmBytes + keyBytes + valueBytes + turnedBytes + 2L * rows * Total * sizeof(float));
+            float* keys = (float*)(scratch + gemmBytes), values = keys + keyBytes / sizeof(float), turned = values + valueBytes / sizeof(float), scores = turned + turnedBytes / sizeof(float);
+            PackedMatrix.Pack(PackedMatrix.Side.Right, K + startK, strideK, true, Total, HeadSize, keys);
+            PackedMatrix.Pack(PackedMatrix.Side.Right, V + startV, strideV, true, Total, ValueSize, values);
+            PackedMatrix packed = PackedMatrix.Pack(PackedMatrix.Side.Right, K + startK, strideK, false, HeadSize, Total, turned);
             for (int head = keyHead * (Heads / KeyHeads); head < (keyHead + 1) * (Heads / KeyHeads); head++)
             {
-                for (int first = 0; first < Queries; first += rows) Block(n, head, first, Math.Min(rows, Queries - first), K + startK, strideK, V + startV, strideV, OfK + startK, OfV + startV, scores, scratch);
+                for (int first = 0; first < Queries; first += rows)
+                {
+                    var block = new Block(n, head, first, Math.Min(rows, Queries - first), HidesLater ? Math.Min(Total, first + rows) : Total);
+                    Gradients(block, keys, values, packed, ((nint)(OfK + startK), strideK), ((nint)(OfV + startV), strideV), scores, scratch);
+                }
             }
         }
 
-        private readonly void Block(int n, int head, int first, int rows, float* k, int strideK, float* v, int strideV, float* ofK, float* ofV, float* scores, void* scratch)
+        /// <summary>Some queries of a head, and the keys that any of them sees.</summary>
+        private readonly record struct Block(int Item, int Head, int First, int Rows, int Keys);
+
+        private readonly void Gradients(in Block block, float* keys, float* values, PackedMatrix turned, (nint Address, int Stride) ofK, (nint Address, int Stride) ofV, float* scores, void* scratch)
         {
-            (long startQ, int strideQ) = Place(n, head, Heads, Queries, HeadSize);
-            (long startG, int strideG) = Place(n, head, Heads, Queries, ValueSize);
-            (startQ, startG) = (startQ + (long)first * strideQ, startG + (long)first * strideG);
-            float* slopes = scores + (long)rows * Total;
-            Gemm.Run(new(rows, Total, HeadSize) { A = Q + startQ, StrideA = strideQ, B = k, StrideB = strideK, TransposeB = true, C = scores, StrideC = Total }, scratch);
-            Gemm.Run(new(rows, Total, ValueSize) { A = G + startG, StrideA = strideG, B = v, StrideB = strideV, TransposeB = true, C = slopes, StrideC = Total }, scratch);
-            for (int i = 0; i < rows; i++) Finish(n, head, first + i, scores + (long)i * Total, slopes + (long)i * Total);
-            Gemm.Run(new(Total, ValueSize, rows) { A = scores, StrideA = Total, TransposeA = true, B = G + startG, StrideB = strideG, C = ofV, StrideC = strideV, Beta = 1 }, scratch);
-            Gemm.Run(new(Total, HeadSize, rows) { A = slopes, StrideA = Total, TransposeA = true, B = Q + startQ, StrideB = strideQ, C = ofK, StrideC = strideK, Beta = 1 }, scratch);
-            Gemm.Run(new(rows, HeadSize, Total) { A = slopes, StrideA = Total, B = k, StrideB = strideK, C = OfQ + startQ, StrideC = strideQ }, scratch);
+            (long startQ, int strideQ) = Place(block.Item, block.Head, Heads, Queries, HeadSize);
+            (long startG, int strideG) = Place(block.Item, block.Head, Heads, Queries, ValueSize);
+            (int rows, int count) = (block.Rows, block.Keys);
+            float* q = Q + startQ + (long)block.First * strideQ, g = G + startG + (long)block.First * strideG, slopes = scores + (long)rows * count;
+            FloatKernel kernel = FloatKernel.Active;
+            Gemm.Run(new(rows, count, HeadSize) { A = q, StrideA = strideQ, PackedB = PackedMatrix.Over(PackedMatrix.Side.Right, count, HeadSize, keys, kernel), C = scores, StrideC = count }, scratch);
+            Gemm.Run(new(rows, count, ValueSize) { A = g, StrideA = strideG, PackedB = PackedMatrix.Over(PackedMatrix.Side.Right, count, ValueSize, values, kernel), C = slopes, StrideC = count }, scratch);
+            for (int i = 0; i < rows; i++) Finish(block.Item, block.Head, block.First + i, scores + (long)i * count, slopes + (long)i * count, count);
+            Gemm.Run(new(count, ValueSize, rows) { A = scores, StrideA = count, TransposeA = true, B = g, StrideB = strideG, C = (float*)ofV.Address, StrideC = ofV.Stride, Beta = 1 }, scratch);
+            Gemm.Run(new(count, HeadSize, rows) { A = slopes, StrideA = count, TransposeA = true, B = q, StrideB = strideQ, C = (float*)ofK.Address, StrideC = ofK.Stride, Beta = 1 }, scratch);
+            Gemm.Run(new(rows, HeadSize, count) { A = slopes, StrideA = count, PackedB = turned, C = OfQ + startQ + (long)block.First * strideQ, StrideC = strideQ }, scratch);
         }
 
         /// <summary>Scores become probabilities p; the gradients g of those become scale * p * (g - sum(p g)).</summary>
-        private readonly void Finish(int n, int head, int query, float* row, float* slopes)
+        private readonly void Finish(int n, int head, int query, float* row, float* slopes, int count)
         {
             float sum;
-            if (Mask.IsEmpty) sum = FloatAttentionKernel.Exponentials(row, Total, Scale);
+            if (Mask.IsEmpty) sum = FloatAttentionKernel.Exponentials(row, count, Scale);
             else
             {
-                FloatAttentionKernel.Multiply(row, Total, Scale);
-                Mask.Apply(n, head, query, new(row, Total));
-                sum = FloatAttentionKernel.Exponentials(row, Total, 1);
+                FloatAttentionKernel.Multiply(row, count, Scale);
+                Mask.Apply(n, head, query, new(row, count));
+                sum = FloatAttentionKernel.Exponentials(row, count, 1);
             }
-            Slopes(row, slopes, Total, sum == 0 ? 0 : 1 / sum, Scale);
+            Slopes(row, slopes, count, sum == 0 ? 0 : 1 / sum, Scale);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -132,6 +145,8 @@ internal sealed record AttentionGradient(Attention Attention) : ICompiledOperato
         private readonly long ProductBytes(int rows) => Math.Max(
             Math.Max(Gemm.ScratchBytes(rows, Total, HeadSize), Gemm.ScratchBytes(rows, Total, ValueSize)),
             Math.Max(Math.Max(Gemm.ScratchBytes(Total, ValueSize, rows), Gemm.ScratchBytes(Total, HeadSize, rows)), Gemm.ScratchBytes(rows, HeadSize, Total)));
+
+        private static long Rounded(long bytes) => (bytes + 63) / 64 * 64;
 
         private readonly void Clear(float* rows, int stride, int size)
         {

@@ -10,12 +10,12 @@ namespace Fewbit.Graphs.Operators;
 
 /// <summary>Attention in float32 without past, cap and returned scores: keys and values are packed once a head, then blocks of queries are computed while their scores stay in the cache.</summary>
 /// <remarks>The softmax is not divided by its sum: the rows of the result are, which are shorter.</remarks>
-internal sealed unsafe class FloatAttentionKernel(Attention op, AttentionShape shape, Shape? mask) : IKernel
+internal sealed unsafe class FloatAttentionKernel(Attention op, AttentionShape shape, Shape? mask, bool hasLengths) : IKernel
 {
     /// <summary>Fewer queries do not pay for packing.</summary>
     public const int MinQueries = 12;
 
-    private readonly HeadLayout _layout = new(shape, op.Scale);
+    private readonly HeadLayout _layout = new(shape, op.Scale, AttentionBlocks.HidesLater(op, shape, hasLengths));
 
     public void Run(EvaluationContext context)
     {
@@ -33,13 +33,13 @@ internal sealed unsafe class FloatAttentionKernel(Attention op, AttentionShape s
         private readonly long _keyBytes;
         private readonly bool _isSplit;
 
-        public HeadLayout(AttentionShape shape, float scale)
+        public HeadLayout(AttentionShape shape, float scale, bool hidesLater)
         {
             (Heads, KeyHeads, Queries, Total, HeadSize, ValueSize, _isSplit) = (shape.Heads, shape.KeyHeads, shape.Queries, shape.Total, shape.HeadSize, shape.ValueSize, shape.IsSplit);
             _keyBytes = RoundUp(PackedMatrix.Bytes(PackedMatrix.Side.Right, Total, HeadSize));
             HeadBytes = _keyBytes + RoundUp(PackedMatrix.Bytes(PackedMatrix.Side.Right, ValueSize, Total));
-            // Whole panels of the kernel with the tallest tile.
-            Rows = Math.Clamp(MaxScores / Math.Max(1, Total) / 12 * 12, 12, 96);
+            HidesLater = hidesLater;
+            Rows = AttentionBlocks.Rows(MaxScores, Total, hidesLater ? AttentionBlocks.RowsWhereLaterIsHidden : 96);
             Scale = scale == 0 ? 1 / MathF.Sqrt(HeadSize) : scale;
         }
 
@@ -58,6 +58,9 @@ internal sealed unsafe class FloatAttentionKernel(Attention op, AttentionShape s
         /// <summary>Queries that are computed at a time.</summary>
         public int Rows { get; }
 
+        /// <summary>Whether keys behind the last query of a block are hidden from all of it.</summary>
+        public bool HidesLater { get; }
+
         public int Blocks => (Queries + Rows - 1) / Rows;
 
         public float Scale { get; }
@@ -65,7 +68,8 @@ internal sealed unsafe class FloatAttentionKernel(Attention op, AttentionShape s
         /// <summary>Bytes of the packed keys and values of one head.</summary>
         public long HeadBytes { get; }
 
-        public PackedMatrix Keys(byte* packed, int head) => PackedMatrix.Over(PackedMatrix.Side.Right, Total, HeadSize, (float*)(packed + head * HeadBytes), FloatKernel.Active);
+        /// <summary>The first keys of a head.</summary>
+        public PackedMatrix Keys(byte* packed, int head, int count) => PackedMatrix.Over(PackedMatrix.Side.Right, count, HeadSize, (float*)(packed + head * HeadBytes), FloatKernel.Active);
 
         public PackedMatrix Values(byte* packed, int head) => PackedMatrix.Over(PackedMatrix.Side.Right, ValueSize, Total, (float*)(packed + head * HeadBytes + _keyBytes), FloatKernel.Active);
 
@@ -82,7 +86,7 @@ internal sealed unsafe class FloatAttentionKernel(Attention op, AttentionShape s
         public void Run(int chunk)
         {
             (long start, int stride) = layout.Place(chunk, layout.KeyHeads, layout.Total, layout.HeadSize);
-            PackedMatrix.Pack(PackedMatrix.Side.Right, keys + start, stride, transposed: true, layout.Total, layout.HeadSize, layout.Keys(packed, chunk).Data);
+            PackedMatrix.Pack(PackedMatrix.Side.Right, keys + start, stride, transposed: true, layout.Total, layout.HeadSize, layout.Keys(packed, chunk, layout.Total).Data);
             (start, stride) = layout.Place(chunk, layout.KeyHeads, layout.Total, layout.ValueSize);
             PackedMatrix.Pack(PackedMatrix.Side.Right, values + start, stride, transposed: false, layout.ValueSize, layout.Total, layout.Values(packed, chunk).Data);
         }
@@ -93,26 +97,26 @@ internal sealed unsafe class FloatAttentionKernel(Attention op, AttentionShape s
     {
         public void Run(int chunk)
         {
-            int head = chunk / layout.Blocks, first = chunk % layout.Blocks * layout.Rows, rows = Math.Min(layout.Rows, layout.Queries - first), total = layout.Total;
+            int head = chunk / layout.Blocks, first = chunk % layout.Blocks * layout.Rows, rows = Math.Min(layout.Rows, layout.Queries - first), total = layout.HidesLater ? Math.Min(layout.Total, first + rows) : layout.Total;
             int keyHead = head / layout.Heads * layout.KeyHeads + head % layout.Heads / (layout.Heads / layout.KeyHeads);
             long gemmBytes = (Math.Max(Gemm.ScratchBytes(rows, total, layout.HeadSize), Gemm.ScratchBytes(rows, layout.ValueSize, total)) + 63) / 64 * 64;
             byte* memory = (byte*)ThreadScratch.Get(gemmBytes + ((long)rows * total + rows) * sizeof(float));
             float* scores = (float*)(memory + gemmBytes), sums = scores + (long)rows * total;
             (long start, int stride) = layout.Place(head, layout.Heads, layout.Queries, layout.HeadSize);
-            Gemm.Run(new(rows, total, layout.HeadSize) { A = queries + start + (long)first * stride, StrideA = stride, PackedB = layout.Keys(packed, keyHead), C = scores, StrideC = total }, memory);
-            for (int i = 0; i < rows; i++) sums[i] = Finish(head, first + i, scores + (long)i * total);
+            Gemm.Run(new(rows, total, layout.HeadSize) { A = queries + start + (long)first * stride, StrideA = stride, PackedB = layout.Keys(packed, keyHead, total), C = scores, StrideC = total }, memory);
+            for (int i = 0; i < rows; i++) sums[i] = Finish(head, first + i, scores + (long)i * total, total);
             (start, stride) = layout.Place(head, layout.Heads, layout.Queries, layout.ValueSize);
             float* to = output + start + (long)first * stride;
             Gemm.Run(new(rows, layout.ValueSize, total) { A = scores, StrideA = total, PackedB = layout.Values(packed, keyHead), C = to, StrideC = stride }, memory);
             for (int i = 0; i < rows; i++) Multiply(to + (long)i * stride, layout.ValueSize, sums[i] == 0 ? 0 : 1 / sums[i]);
         }
 
-        private float Finish(int head, int query, float* row)
+        private float Finish(int head, int query, float* row, int count)
         {
-            if (mask.IsEmpty) return Exponentials(row, layout.Total, layout.Scale);
-            Multiply(row, layout.Total, layout.Scale);
-            mask.Apply(head / layout.Heads, head % layout.Heads, query, new(row, layout.Total));
-            return Exponentials(row, layout.Total, 1);
+            if (mask.IsEmpty) return Exponentials(row, count, layout.Scale);
+            Multiply(row, count, layout.Scale);
+            mask.Apply(head / layout.Heads, head % layout.Heads, query, new(row, count));
+            return Exponentials(row, count, 1);
         }
     }
 
