@@ -7,6 +7,14 @@ internal static class LearningOperators
     {
         registry.Add("FakeQuantize", FakeQuantize.Parse, OperatorTable.FewbitDomain);
         registry.Add("FakeQuantizeGradient", FakeQuantizeGradient.Parse, OperatorTable.FewbitDomain);
+        registry.Add("DropQuantize", DropQuantize.Parse, OperatorTable.FewbitDomain);
+        registry.Add("DropQuantizeGradient", DropQuantizeGradient.Parse, OperatorTable.FewbitDomain);
+        registry.Add("SoftRoundedWeight", SoftRoundedWeight.Parse, OperatorTable.FewbitDomain);
+        registry.Add("SoftRoundedWeightGradient", SoftRoundedWeightGradient.Parse, OperatorTable.FewbitDomain);
+        registry.Add("RoundingRegularizer", _ => new RoundingRegularizer(), OperatorTable.FewbitDomain);
+        registry.Add("RoundingRegularizerGradient", _ => new RoundingRegularizerGradient(), OperatorTable.FewbitDomain);
+        registry.Add("PowerLoss", PowerLoss.Parse, OperatorTable.FewbitDomain);
+        registry.Add("PowerLossGradient", PowerLossGradient.Parse, OperatorTable.FewbitDomain);
         registry.Add("AdamUpdate", AdamUpdate.Parse, OperatorTable.FewbitDomain);
         registry.Add("RmsPropUpdate", RmsPropUpdate.Parse, OperatorTable.FewbitDomain);
         registry.Add("SgdUpdate", SgdUpdate.Parse, OperatorTable.FewbitDomain);
