@@ -108,6 +108,9 @@ public sealed unsafe class Tensor
     /// <summary>True where both tensors start at the same address.</summary>
     public bool IsAt(Tensor other) => Address == other.Address;
 
+    /// <summary>The memory that the tensor lies in.</summary>
+    internal TensorOwner Owner => _owner;
+
     /// <summary>True where both tensors lie in memory of one owner.</summary>
     internal bool SharesMemory(Tensor other) => _owner == other._owner;
 

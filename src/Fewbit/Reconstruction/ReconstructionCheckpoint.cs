@@ -1,0 +1,78 @@
+using Fewbit.Formats;
+using Fewbit.Graphs;
+using Fewbit.Quantization;
+using Fewbit.Storage;
+using Fewbit.Tensors;
+
+namespace Fewbit.Reconstruction;
+
+/// <summary>Unfinished reconstruction as a section of an artifact: what is decided, and the variables of the unit that is learning.</summary>
+internal sealed class ReconstructionCheckpoint
+{
+    private const string SectionName = "reconstruction";
+    private const int Version = 1;
+    private readonly ArtifactSection _section;
+
+    private ReconstructionCheckpoint(ArtifactSection section) =>
+        (_section, Pass, Unit) = (section, section.Get<int>("pass"), section.Get<int>("unit"));
+
+    /// <summary>The pass to go on with.</summary>
+    public int Pass { get; }
+
+    /// <summary>The unit to go on with; those before it are done.</summary>
+    public int Unit { get; }
+
+    /// <summary>Reads a checkpoint and what is decided in it; null where there is no file.</summary>
+    /// <exception cref="InvalidDataException">It is damaged, or of another model, other data or other options.</exception>
+    public static ReconstructionCheckpoint? TryRead(string path, Graph prepared, IReadOnlyDictionary<string, Tensor> samples, ReconstructionOptions options, QuantizedState state)
+    {
+        if (!File.Exists(path)) return null;
+        Artifact artifact = ArtifactFile.Read(path);
+        artifact.Fingerprint.RequireSame(FingerprintOf(prepared, samples, options, state), path);
+        ArtifactSection section = artifact.Section(SectionName, Version);
+        foreach (WeightSite site in state.Sites.Weights) state.SetCodes(site, section.Tensor("codes/" + site.Node.Name, ElementType.Int32, site.Weight.Constant!.Shape));
+        foreach (ActivationSite site in state.Sites.Activations)
+        {
+            string name = "activation/" + site.Value.Name;
+            if (!section.Tensors.ContainsKey(name)) continue;
+            Span<float> pair = section.Tensor(name, ElementType.Float32, [2]).Span<float>();
+            state.SetActivation(site, new(site.Format, pair[0], (int)pair[1]));
+        }
+        return new(section);
+    }
+
+    public static void Write(string path, Graph prepared, IReadOnlyDictionary<string, Tensor> samples, ReconstructionOptions options, QuantizedState state,
+        (int Pass, int Unit) place, int iteration, int iterations, UnitTraining? training)
+    {
+        var artifact = new Artifact(Artifact.Checkpoint, FingerprintOf(prepared, samples, options, state));
+        ArtifactSection section = artifact.Add(SectionName, Version);
+        section.Set("pass", place.Pass);
+        section.Set("unit", place.Unit);
+        section.Set("iteration", iteration);
+        section.Set("iterations", iterations);
+        foreach ((string name, Tensor codes) in state.Codes) section.Tensors["codes/" + name] = codes;
+        foreach ((string name, QuantizationParameters parameters) in state.Activations) section.Tensors["activation/" + name] = Tensor.From(parameters.Scale, parameters.ZeroPoint);
+        foreach ((string name, Tensor variable) in training?.Variables ?? new Dictionary<string, Tensor>()) section.Tensors["variable/" + name] = variable;
+        ArtifactFile.Write(path, artifact);
+    }
+
+    /// <summary>Puts the variables of the unit back.</summary>
+    /// <returns>Steps that are done, and steps that the unit takes.</returns>
+    public (int Iteration, int Iterations) Restore(UnitTraining training)
+    {
+        (int iteration, int iterations) = (_section.Get<int>("iteration"), _section.Get<int>("iterations"));
+        if (iterations == 0) return (0, training.Iterations);
+        foreach ((string name, Tensor variable) in training.Variables) _section.Tensor("variable/" + name, variable.Type, variable.Shape).CopyTo(variable);
+        return (iteration, iterations);
+    }
+
+    private static ArtifactFingerprint FingerprintOf(Graph prepared, IReadOnlyDictionary<string, Tensor> samples, ReconstructionOptions options, QuantizedState state)
+    {
+        var constants = prepared.Constants.ToDictionary(value => value.Name, value => value.Constant!, StringComparer.Ordinal);
+        string[] nodes = [.. prepared.Nodes.Select(node => $"{node}({string.Join(',', node.Inputs.Select(input => input?.Name))})")];
+        string[] grids = [.. state.Grids.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}: {pair.Value.Format} {string.Join(',', pair.Value.Scales.ToArray())} {string.Join(',', pair.Value.ZeroPoints.ToArray())}")];
+        string[] sites = [.. state.Sites.Activations.Select(site => $"{site.Value.Name}: {site.Format}")];
+        string[] settings = [.. options.Passes.Select(pass => pass.ToString()), $"{options.Granularity} {options.Seed} {options.RangeSamples} {options.RangeSource}"];
+        return new(ContentHash.OfText([ContentHash.OfTensors(constants), .. nodes]), ContentHash.OfTensors(samples), ContentHash.OfText([.. settings, .. grids, .. sites]));
+    }
+}
