@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Running;
 using Fewbit.Benchmarks;
+using Fewbit.Benchmarks.Reconstruction;
 using Fewbit.Benchmarks.Results;
 using Fewbit.Benchmarks.Training;
 
@@ -14,6 +15,8 @@ var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
     ["start-child"] = () => StartSection.RunChild(args[1..]),
     ["memory-child"] = () => MemorySection.RunChild(args[1], args[2], args[3], int.Parse(args[4])),
     ["training-convolutions"] = () => TrainingConvolutions.Run(args.Length > 1 ? int.Parse(args[1]) : 1, args.Length > 2 ? args[2] : "", Console.Out),
+    ["reconstruction"] = () => ReconstructionRun.Run(args[1..]),
+    ["reconstruction-speed"] = () => ReconstructionSpeed.Run(args[1..]),
     ["reconstruction-step"] = ReconstructionStep.Run,
     ["training-step"] = () => TrainingStep.Run(args[1..]),
 };

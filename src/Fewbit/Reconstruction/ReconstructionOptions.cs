@@ -16,7 +16,7 @@ internal enum RangeSource
 internal sealed record ReconstructionOptions
 {
     /// <summary>What is done, in order.</summary>
-    public required IReadOnlyList<ReconstructionPass> Passes { get; init; }
+    public IReadOnlyList<ReconstructionPass> Passes { get; init; } = [];
 
     /// <summary>What is reconstructed at once.</summary>
     public UnitGranularity Granularity { get; init; } = UnitGranularity.Blocks;
@@ -41,6 +41,9 @@ internal sealed record ReconstructionOptions
 
     /// <summary>File that keeps unfinished work; a run that finds it there goes on from it. Null for none.</summary>
     public string? Checkpoint { get; init; }
+
+    /// <summary>Given each unit that learns, its compiled step, and what takes the step of an iteration, before the unit starts: for measurements. It leaves the unit changed.</summary>
+    internal Action<ReconstructionUnit, UnitTraining, Action<int>>? StepObserver { get; init; }
 
     /// <summary>Time between two writings of it.</summary>
     public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromMinutes(1);

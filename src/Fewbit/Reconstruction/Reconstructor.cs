@@ -27,6 +27,7 @@ internal sealed class Reconstructor
     private ReconstructionCheckpoint? _resumed;
     private TimeSpan _lastCheckpoint, _lastReport;
     private long _stepsDone, _stepsInAll;
+    private int _sampleCount;
 
     /// <param name="prepared">A graph that <see cref="Preparation"/> made; it stays as it is.</param>
     /// <param name="sites">Where quantizers stand.</param>
@@ -59,7 +60,7 @@ internal sealed class Reconstructor
     /// <exception cref="InvalidDataException">The network cannot be reconstructed, or the checkpoint is of other work.</exception>
     public void Run(IReadOnlyDictionary<string, Tensor> samples, IProgress<ReconstructionProgress>? progress = null, CancellationToken cancellation = default)
     {
-        _samples = samples;
+        (_samples, _sampleCount) = (samples, (int)(samples.Values.FirstOrDefault()?.Shape[0] ?? throw new ArgumentException("no samples are given", nameof(samples))));
         _watch.Restart();
         _stepsInAll = _options.Passes.Sum(pass => (long)pass.Iterations * LearningUnits(pass).Count());
         if (_options.Checkpoint is { } path) _resumed = ReconstructionCheckpoint.TryRead(path, _prepared, samples, _options, State);
@@ -119,12 +120,9 @@ internal sealed class Reconstructor
 
     private void Propagate(ReconstructionUnit unit, bool isTeacher, ReconstructionPass pass)
     {
-        int samples = SampleCount(isTeacher);
-        _propagation.Run(unit, isTeacher ? null : State, pass.QuantizesActivations, value => _cache[value, isTeacher], [.. unit.Outputs.Select(value => (value, false))], samples,
+        _propagation.Run(unit, isTeacher ? null : State, pass.QuantizesActivations, value => _cache[value, isTeacher], [.. unit.Outputs.Select(value => (value, false))], _sampleCount,
             (value, type, shape) => _cache.Add(value, isTeacher, type, shape));
     }
-
-    private int SampleCount(bool isTeacher) => (int)_cache[_prepared.Inputs.First(input => input.Constant is null), isTeacher].Shape[0];
 
     private void Learn(ReconstructionUnit unit, (int Pass, int Unit) place, Tensor? logits, (int Index, int Count) position, IProgress<ReconstructionProgress>? progress, CancellationToken cancellation)
     {
@@ -133,6 +131,7 @@ internal sealed class Reconstructor
         var training = new UnitTraining(_prepared, unit, State, pass, value => _cache[value, isTeacher: true]);
         (int start, int iterations) = _resumed is not null && _resumed.Unit == place.Unit ? _resumed.Restore(training) : (0, pass.Iterations);
         _resumed = null;
+        _options.StepObserver?.Invoke(unit, training, i => training.Step(i, 1000, RandomOf(place, i), features));
         double first = double.NaN;
         TimeSpan begun = _watch.Elapsed;
         for (int i = start; i < iterations; i++)
@@ -205,7 +204,7 @@ internal sealed class Reconstructor
     {
         var whole = new ReconstructionUnit("network", [.. _prepared.Nodes], [.. _prepared.Inputs.Where(input => input.Constant is null)], [_prepared.Outputs[0]], []);
         Tensor? result = null;
-        _propagation.Run(whole, null, false, value => _cache[value, isTeacher: true], [(_prepared.Outputs[0], false)], SampleCount(isTeacher: true), (_, type, shape) => result = Tensor.AllocateUninitialized(type, shape));
+        _propagation.Run(whole, null, false, value => _cache[value, isTeacher: true], [(_prepared.Outputs[0], false)], _sampleCount, (_, type, shape) => result = Tensor.AllocateUninitialized(type, shape));
         return result!;
     }
 }
