@@ -5,7 +5,7 @@ namespace Fewbit.Graphs.Passes;
 
 /// <summary>Lets convolutions and what lies between them compute on channels in blocks of 16 (<see cref="Layout.ChannelBlocks16"/>), and reorders where such a region begins and ends.</summary>
 /// <remarks>
-/// For running only. Inputs and outputs of the graph stay row-major. A region whose reorders would cost more than its convolutions gain stays as it is,
+/// For running only. Outputs of the graph stay row-major, and so do inputs unless their own layout says that they come in blocks. A region whose reorders would cost more than its convolutions gain stays as it is,
 /// and so does everything where the active kernel path has no blocked convolution.
 /// </remarks>
 public sealed class BlockChannels : IPass
@@ -22,7 +22,8 @@ public sealed class BlockChannels : IPass
         var report = new PassReport(Name);
         IReadOnlyDictionary<Node, BlockedRole> roles = BlockedRegions.Of(graph, report, IgnoresCost);
         HashSet<Value> captured = Captured(graph);
-        var blocks = new Dictionary<Value, Value>();
+        var blocks = graph.Inputs.Where(input => input.Layout == Layout.ChannelBlocks16).ToDictionary(input => input);
+        foreach (Value input in blocks.Keys) ReadRowMajor(input, roles);
         foreach (Node node in graph.Nodes.Where(roles.ContainsKey).ToArray())
         {
             BlockedRole role = roles[node];
@@ -53,6 +54,15 @@ public sealed class BlockChannels : IPass
         graph.InsertNode(graph.IndexOf(reader), OperatorTable.FewbitDomain, "Reorder", value.Name + "/reorder", [source], [made], []);
         blocks.Add(value, made);
         return made;
+    }
+
+    /// <summary>Lets those readers of a blocked input that need it row-major read a reordered copy.</summary>
+    private static void ReadRowMajor(Value input, IReadOnlyDictionary<Node, BlockedRole> roles)
+    {
+        Use[] readers = [.. input.Uses.Where(use => !(roles.TryGetValue(use.Node, out BlockedRole? role) && role.Reads(use.Index)))];
+        if (readers.Length == 0) return;
+        Value plain = input.Graph.InsertNode(0, OperatorTable.FewbitDomain, "Reorder", [input], name: input.Name + "/reorder").Outputs[0];
+        foreach (Use use in readers) use.Node.SetInput(use.Index, plain);
     }
 
     /// <summary>The output itself becomes blocked; where somebody needs it row-major too, it is reordered from a new value, so that its name stands for the plain form.</summary>

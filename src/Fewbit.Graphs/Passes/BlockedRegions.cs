@@ -38,7 +38,8 @@ internal static class BlockedRegions
         return roles;
     }
 
-    private static bool IsBlocked(Value value, Dictionary<Node, BlockedRole> roles) => value.Producer is { } producer && roles.TryGetValue(producer, out BlockedRole? role) && role.Writes(value);
+    private static bool IsBlocked(Value value, Dictionary<Node, BlockedRole> roles) =>
+        value.Producer is { } producer ? roles.TryGetValue(producer, out BlockedRole? role) && role.Writes(value) : value.Layout == Layout.ChannelBlocks16;
 
     private static bool IsConvolution(Node node) => node.Is("Conv") || (node.Domain == OperatorTable.FewbitDomain && node.OpType is "FusedConv" or "ConvBackwardData" or "ConvBackwardWeights");
 
@@ -86,7 +87,7 @@ internal static class BlockedRegions
         BlockedRole role = roles[node];
         foreach (int input in role.BlockedInputs)
         {
-            if (IsBlocked(node.Inputs[input]!, roles)) yield return node.Inputs[input]!.Producer!;
+            if (node.Inputs[input]!.Producer is { } producer && IsBlocked(node.Inputs[input]!, roles)) yield return producer;
         }
         foreach (Use use in role.BlockedOutputs.SelectMany(output => node.Outputs[output].Uses))
         {

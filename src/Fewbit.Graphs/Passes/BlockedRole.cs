@@ -38,8 +38,9 @@ internal sealed record BlockedRole(IReadOnlyList<int> BlockedInputs, IReadOnlyLi
     /// <summary>The role of a node that computes on whatever layout reaches it, where blocks reach it; null otherwise.</summary>
     public static BlockedRole? OfFollower(Node node, Predicate<Value> isBlocked)
     {
-        if (node.Outputs.Count == 0 || node.Outputs[0] is not { Type: ElementType.Float32, Shape.Rank: 4 } output) return null;
         bool Blocked(int input) => node.Input(input) is { } value && isBlocked(value);
+        if (node.Domain == OperatorTable.FewbitDomain && node.OpType == "PowerLoss") return Blocked(0) && node.Inputs[0]!.Shape is { Rank: 4 } ? new(Present(node, 0, 1, 2), []) : null;
+        if (node.Outputs.Count == 0 || node.Outputs[0] is not { Type: ElementType.Float32, Shape.Rank: 4 } output) return null;
         if (node.Domain == OperatorTable.FewbitDomain) return OfTraining(node, Blocked);
         if (node.Domain.Length > 0 || node.Outputs.Count != 1) return null;
         return node.OpType switch
@@ -58,6 +59,11 @@ internal sealed record BlockedRole(IReadOnlyList<int> BlockedInputs, IReadOnlyLi
         "BatchNormalizationTraining" when isBlocked(0) => new(Present(node, 0, BatchNormalizationTraining.Residual), [0]),
         "BatchNormalizationGradient" when isBlocked(1) => new(Present(node, 0, 1, BatchNormalizationGradient.Output), node.Outputs.Count > BatchNormalizationGradient.ResidualGradient ? [0, BatchNormalizationGradient.ResidualGradient] : [0]),
         "ReluGradient" or "ClipGradient" when (isBlocked(0) || isBlocked(1)) && Equals(node.Inputs[0]!.Shape, node.Inputs[1]!.Shape) => new([0, 1], [0]),
+        // Whatever fills up the last block is 0, and 0 has a code in every quantizer.
+        "FakeQuantize" or "DropQuantize" when isBlocked(0) => new([0], [0]),
+        "FakeQuantizeGradient" when isBlocked(0) || isBlocked(3) => new([0, 3], [0]),
+        "DropQuantizeGradient" when isBlocked(0) || isBlocked(4) => new([0, 4], [0]),
+        "PowerLossGradient" when isBlocked(0) => new(Present(node, 0, 1, 3), [0]),
         "MaxPoolScatter" when isBlocked(1) => new([0, 1], [0]),
         "AveragePoolSpread" when isBlocked(0) => new([0], [0]),
         _ => null,

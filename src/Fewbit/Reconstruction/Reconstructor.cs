@@ -127,8 +127,8 @@ internal sealed class Reconstructor
     private void Learn(ReconstructionUnit unit, (int Pass, int Unit) place, Tensor? logits, (int Index, int Count) position, IProgress<ReconstructionProgress>? progress, CancellationToken cancellation)
     {
         ReconstructionPass pass = _options.Passes[place.Pass];
-        UnitFeatures features = Features(unit, pass, logits);
         var training = new UnitTraining(_prepared, unit, State, pass, value => _cache[value, isTeacher: true]);
+        UnitFeatures features = training.LayOut(Features(unit, pass, logits));
         (int start, int iterations) = _resumed is not null && _resumed.Unit == place.Unit ? _resumed.Restore(training) : (0, pass.Iterations);
         _resumed = null;
         _options.StepObserver?.Invoke(unit, training, i => training.Step(i, 1000, RandomOf(place, i), features));
@@ -143,6 +143,7 @@ internal sealed class Reconstructor
             if (progress is not null && (i + 1 == iterations || _watch.Elapsed - _lastReport >= s_reportInterval)) Report(progress, pass, unit, position, i + 1 - start, i + 1, iterations, training.Loss(), _watch.Elapsed - begun);
             if (_options.Checkpoint is not null && _watch.Elapsed - _lastCheckpoint >= _options.CheckpointInterval && i + 1 < iterations) Save(place, i + 1, iterations, training);
         }
+        features.Restore();
         double last = training.Loss();
         _stepsDone += pass.Iterations;
         _reports.Add(new(pass.Name, unit.Name, unit.Layers.Count, iterations, first, last, training.Finish(State), (_watch.Elapsed - begun).TotalSeconds));

@@ -1,5 +1,6 @@
 using System.Numerics;
 using Fewbit.Graphs.Operators;
+using Fewbit.Graphs.Operators.Movement;
 using Fewbit.Tensors;
 
 namespace Fewbit.Reconstruction;
@@ -82,6 +83,19 @@ internal static class Rows
             ReadOnlySpan<float> plain = Floats(teacher, rows[i], length), quantized = Floats(student, rows[i], length);
             Mix(plain, quantized, result.Slice(i * length, length), hash, threshold, (uint)(i * length));
         }
+    }
+
+    /// <summary>The same memory with each sample in another layout of the same length.</summary>
+    public static Tensor LayOut(Tensor features, Layout layout)
+    {
+        if (features.Layout == layout) return features;
+        Tensor result = features.View(features.Type, features.Shape, 0, layout), sample = Tensor.AllocateUninitialized(features.Type, features.Shape.With(0, 1), layout);
+        for (long row = 0; row < features.Shape[0]; row++)
+        {
+            Reorder.Run(features.Rows(row, 1), sample);
+            sample.CopyTo(result.Rows(row, 1));
+        }
+        return result;
     }
 
     private static void Mix(ReadOnlySpan<float> plain, ReadOnlySpan<float> quantized, Span<float> result, CounterHash hash, uint threshold, uint first)

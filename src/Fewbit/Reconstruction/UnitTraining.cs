@@ -2,6 +2,7 @@ using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Graphs.Execution;
 using Fewbit.Graphs.Operators;
+using Fewbit.Graphs.Passes;
 using Fewbit.Quantization;
 using Fewbit.Rounding;
 using Fewbit.Tensors;
@@ -43,6 +44,7 @@ internal sealed class UnitTraining
         Value loss = Loss(graph, outputs, schedule);
         var updates = Updates(graph, loss, roundingRate, stepRate);
         _lossName = loss.Name;
+        LayOut(graph, [loss.Name, .. updates.Values]);
         _plan = Plan.Compile(graph, new() { Inputs = graph.Inputs.ToDictionary(input => input.Name, input => input.Shape!.ToShape(), StringComparer.Ordinal), Outputs = [loss.Name], Updates = updates });
         (_schedule, _roundingRate, _stepRate, _seed) = (_plan.Input(schedule.Name), _plan.Input(roundingRate.Name), _plan.Input(stepRate.Name), _plan.Input(seed.Name));
     }
@@ -62,6 +64,15 @@ internal sealed class UnitTraining
         _plan.CopyOutput(_lossName, _loss);
         return _loss.Item<float>();
     }
+
+    /// <summary>The features in the layouts that the step reads; they are reordered in place.</summary>
+    public UnitFeatures LayOut(UnitFeatures features) => features with
+    {
+        Teacher = [.. features.Teacher.Select((tensor, i) => Rows.LayOut(tensor, _plan.Input(_inputs[i]).Layout))],
+        Student = [.. features.Student.Select((tensor, i) => Rows.LayOut(tensor, _plan.Input(_inputs[i]).Layout))],
+        Targets = [.. features.Targets.Select((tensor, i) => Rows.LayOut(tensor, _plan.Input(Numbered(Target, i)).Layout))],
+        Gradients = [.. features.Gradients.Select((tensor, i) => Rows.LayOut(tensor, _plan.Input(Numbered(OutputGradient, i)).Layout))],
+    };
 
     /// <summary>Takes one step.</summary>
     /// <param name="iteration">From 0.</param>
@@ -185,6 +196,19 @@ internal sealed class UnitTraining
         return updates;
     }
 
+    /// <summary>Inputs that the step would reorder come in the layout that it computes in.</summary>
+    private static void LayOut(Graph graph, IReadOnlyList<string> kept)
+    {
+        Graph trial = graph.Clone();
+        Passes.PrepareForTraining(trial, kept);
+        foreach (Value input in trial.Inputs.Where(input => input.Uses.Any(use => use.Node is { OpType: "Reorder" } reorder && reorder.Outputs[0].Layout != Layout.RowMajor)))
+        {
+            // Blocks that are filled up would make samples longer than the caches hold them.
+            if (input.Shape![1].Length % 16 == 0) graph.Find(input.Name)!.Layout = Layout.ChannelBlocks16;
+        }
+        Passes.PrepareForTraining(graph, kept);
+    }
+
     private static Value Moment(Value variable, string name)
     {
         Value moment = variable.Graph.AddConstant($"{variable.Name}/{name}", Tensor.Allocate(ElementType.Float32, variable.Constant!.Shape));
@@ -201,4 +225,11 @@ internal sealed class UnitTraining
 /// <param name="Student">For each input of the unit, the quantized prefix's values; empty where they are not read.</param>
 /// <param name="Targets">For each output of the unit, the float network's values.</param>
 /// <param name="Gradients">For each output of the unit, the gradient of the network's loss; empty where it is not needed.</param>
-internal sealed record UnitFeatures(int Samples, Tensor[] Teacher, Tensor[] Student, Tensor[] Targets, Tensor[] Gradients);
+internal sealed record UnitFeatures(int Samples, Tensor[] Teacher, Tensor[] Student, Tensor[] Targets, Tensor[] Gradients)
+{
+    /// <summary>Puts features that were reordered in place back into row-major order.</summary>
+    public void Restore()
+    {
+        foreach (Tensor tensor in (Tensor[])[.. Teacher, .. Student, .. Targets, .. Gradients]) Rows.LayOut(tensor, Layout.RowMajor);
+    }
+}

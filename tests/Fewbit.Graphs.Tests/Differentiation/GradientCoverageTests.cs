@@ -17,6 +17,10 @@ public sealed class GradientCoverageTests
         ["LSTMGradient"] = "SequenceGradientTests",
         ["LstmGradient"] = "SequenceGradientTests",
         ["FakeQuantize"] = "FakeQuantizeTests",
+        ["DropQuantize"] = "DropQuantizeTests",
+        ["SoftRoundedWeight"] = "SoftRoundingTests",
+        ["RoundingRegularizer"] = "SoftRoundingTests",
+        ["PowerLoss"] = "SoftRoundingTests",
     };
 
     [Fact]

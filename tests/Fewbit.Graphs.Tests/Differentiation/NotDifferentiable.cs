@@ -31,7 +31,8 @@ internal static class NotDifferentiable
             "QLinearLeakyRelu", "QLinearSoftmax", "QLinearAveragePool", "QLinearGlobalAveragePool", "MatMulNBits", "DynamicQuantizeMatMul");
         Add("ai.fewbit", Codes, "SignedCodes");
         Add("ai.fewbit", Updates, [.. OperatorTable.Names.Where(name => name.Domain == "ai.fewbit" && name.OpType.EndsWith("Update", StringComparison.Ordinal)).Select(name => name.OpType)]);
-        Add("ai.fewbit", Steps, "FakeQuantize", "FakeQuantizeGradient");
+        Add("ai.fewbit", Steps, "FakeQuantize", "FakeQuantizeGradient", "DropQuantize", "DropQuantizeGradient");
+        Add("ai.fewbit", "gradients of what learned rounding minimizes, which methods differentiate once", "SoftRoundedWeightGradient", "RoundingRegularizerGradient", "PowerLossGradient");
         Add("ai.fewbit", "passes put them into graphs that are run, not learned", "Reorder", "PacketMean", "ColumnConvTranspose", "RationalSigmoid");
         Add("ai.fewbit", "float32 only; its rule is that of FusedMatMul (com.microsoft) and the activations", "FusedMatMul");
         Add("", Composed, "LinearAttention", "RotaryEmbedding", "TensorScatter", "If", "Loop", "Scan");
