@@ -1,5 +1,9 @@
 using System.Text.Json;
 using Fewbit.Models;
+using Fewbit.Onnx;
+using Fewbit.Storage;
+using Fewbit.Tensors;
+using Fewbit.Weights;
 
 namespace Fewbit.Cli.Tests.Commands;
 
@@ -25,6 +29,32 @@ public class NewCommandTests
     }
 
     [Fact]
+    public void Run_Weights_PutsThemIntoTheModel()
+    {
+        using var work = new Workspace();
+        IReadOnlyDictionary<string, Tensor> weights = WeightLoader.WeightsOf(ReferenceModels.Find("resnet20").Create(new() { Seed = 9 }));
+        SafetensorsFile.Write(work["w.safetensors"], weights.ToDictionary(pair => $"net.{pair.Key}", pair => pair.Value));
+
+        RunResult run = RunResult.Of("new", "resnet20", "--weights", work["w.safetensors"], "--weight-prefix", "net.", "-o", work["net.onnx"]);
+
+        Assert.Equal((0, ""), (run.Code, run.Messages));
+        Assert.Contains($"parameters     269,722, of {work["w.safetensors"]}", run.Output, StringComparison.Ordinal);
+        Assert.Equal(ContentHash.OfTensors(weights), ContentHash.OfTensors(WeightLoader.WeightsOf(OnnxFile.Load(work["net.onnx"]))));
+    }
+
+    [Fact]
+    public void Run_WeightsOfAnotherModel_SaysWhatDiffersAndWritesNothing()
+    {
+        using var work = new Workspace();
+        SafetensorsFile.Write(work["w.safetensors"], WeightLoader.WeightsOf(ReferenceModels.Find("resnet20").Create()));
+
+        RunResult run = RunResult.Of("new", "resnet20", "--classes", "7", "--weights", work["w.safetensors"], "-o", work["net.onnx"]);
+
+        Assert.Contains("2 of another type or shape (linear.weight: float32 [10, 64], expected float32 [7, 64], linear.bias: float32 [10], expected float32 [7])", run.ErrorLine(), StringComparison.Ordinal);
+        Assert.Equal((1, false), (run.Code, File.Exists(work["net.onnx"])));
+    }
+
+    [Fact]
     public void Run_List_NamesAllWithTheirCost()
     {
         RunResult run = RunResult.Of("new", "--list");
@@ -37,6 +67,7 @@ public class NewCommandTests
     [Theory]
     [InlineData("no network is named; 'fewbit new --list' shows them")]
     [InlineData("there is no reference model 'resnet21'; did you mean 'resnet20'?", "resnet21")]
+    [InlineData("--weight-prefix and --weights-by-order need --weights FILE", "resnet20", "--weights-by-order")]
     [InlineData("--classes is 1, expected 2 to 1000000", "resnet20", "--classes", "1")]
     [InlineData("--input-size is 0, expected 1 to 2048", "resnet20", "--input-size", "0")]
     [InlineData("model 'vit-tiny' takes pictures whose side is a multiple of 16, but is asked for 100", "vit-tiny", "--input-size", "100")]
