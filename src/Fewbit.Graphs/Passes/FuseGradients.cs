@@ -3,7 +3,7 @@ using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Passes;
 
-/// <summary>ConvBackwardData takes over the Add of another gradient behind it, and may be told to use Winograd's transform.</summary>
+/// <summary>ConvBackwardData takes over the Add of another gradient behind it; both gradients of a convolution may be told to use Winograd's transform.</summary>
 /// <remarks>For training graphs, after <see cref="Gradients"/>.</remarks>
 public sealed class FuseGradients : IPass
 {
@@ -20,18 +20,24 @@ public sealed class FuseGradients : IPass
     {
         var report = new PassReport(Name);
         foreach (Node node in graph.Nodes.Where(node => node.Domain == OperatorTable.FewbitDomain && node.OpType == "ConvBackwardData").Reverse().ToArray()) Fuse(node, report);
+        if (AllowsWinograd)
+        {
+            foreach (Node node in graph.Nodes.Where(node => node is { Domain: OperatorTable.FewbitDomain, OpType: "ConvBackwardWeights" })) AllowWinograd(node);
+        }
         graph.RemoveUnusedValues();
         return report;
+    }
+
+    private static void AllowWinograd(Node node)
+    {
+        node.Attributes.Set("winograd", 1);
+        node.Invalidate();
     }
 
     private void Fuse(Node node, PassReport report)
     {
         if (node.Outputs[0].Type != ElementType.Float32) return;
-        if (AllowsWinograd)
-        {
-            node.Attributes.Set("winograd", 1);
-            node.Invalidate();
-        }
+        if (AllowsWinograd) AllowWinograd(node);
         if (node.Input(Added) is not null || node.OnlyReader() is not { } add || !add.Is("Add") || FuseActivation.ResidualOf(add, node.Outputs[0]) is not { } other) return;
         report.Change(node, $"adds {other.Name}");
         (Graph graph, Value output) = (node.Graph, add.Outputs[0]);
