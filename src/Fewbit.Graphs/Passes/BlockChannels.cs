@@ -39,7 +39,12 @@ public sealed class BlockChannels : IPass
 
     /// <summary>True where something needs the value row-major.</summary>
     internal static bool ReadsPlain(Value value, IReadOnlyDictionary<Node, BlockedRole> roles, HashSet<Value> captured) =>
-        value.IsOutput || captured.Contains(value) || value.Uses.Any(use => !(roles.TryGetValue(use.Node, out BlockedRole? role) && role.Reads(use.Index)));
+        value.IsOutput || captured.Contains(value) || value.Uses.Any(use => !ReadsShapeOnly(use) && !(roles.TryGetValue(use.Node, out BlockedRole? role) && role.Reads(use.Index)));
+
+    /// <summary>Gradients read many a value for its lengths alone, which no layout changes.</summary>
+    private static bool ReadsShapeOnly(Use use) => use.Node.Domain == OperatorTable.FewbitDomain
+        ? use is { Index: 1, Node.OpType: "SumToShapeOf" or "SliceGradient" or "PadGradient" }
+        : use.Node.Is("Shape") || use.Node.Is("Size");
 
     /// <summary>The values that bodies of control flow read.</summary>
     internal static HashSet<Value> Captured(Graph graph) => [.. graph.Nodes.SelectMany(node => node.Subgraphs()).SelectMany(body => body.CapturedValues())];
