@@ -45,12 +45,8 @@ internal sealed class StepGraph
     /// <summary>The mean over all rows of scores [..., classes].</summary>
     private static Value CrossEntropy(Value scores, Value labels)
     {
-        Graph graph = scores.Graph;
-        long classes = scores.Shape!.Dims[^1].Length;
-        Value rows = scores.Shape.Rank == 2 ? scores : scores.Reshape(-1, classes);
-        Value onOff = graph.AddConstant("onOff", Tensor.From(0f, 1f)), depth = graph.AddConstant("classes", Tensor.Scalar(classes));
-        Value oneHot = labels.Apply("OneHot", depth, onOff);
-        return (rows.Apply("LogSoftmax", new Attributes { { "axis", -1 } }) * oneHot).SumToShapeOf(graph.AddConstant("scalar", Tensor.Scalar(0f))) * (-1f / labels.Shape!.ToShape().ElementCount);
+        Value rows = scores.Shape!.Rank == 2 ? scores : scores.Reshape(-1, scores.Shape.Dims[^1].Length);
+        return rows.Apply("SoftmaxCrossEntropyLoss", labels);
     }
 
     private static void AddSgd(Graph graph, Value parameter, Value gradient, Value rate, Dictionary<string, string> updates)
