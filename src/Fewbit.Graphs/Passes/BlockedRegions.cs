@@ -59,7 +59,7 @@ internal static class BlockedRegions
         return geometry.IsMatrixProduct ? null : geometry.ToPlanar();
     }
 
-    private static bool AllowsWinograd(Node node) => node.Operator is Conv { AllowsWinograd: true } or ConvBackwardData { AllowsWinograd: true };
+    private static bool AllowsWinograd(Node node) => node.Operator is Conv { AllowsWinograd: true } or ConvBackwardData { AllowsWinograd: true } or ConvBackwardWeights { AllowsWinograd: true };
 
     /// <summary>The shape with usual lengths where they are not known. It weighs gains, so lengths beyond any image may be cut: a product of four then fits 63 bits.</summary>
     private static Shape Filled(SymbolicShape shape)
