@@ -4,7 +4,7 @@ using Fewbit.Tensors;
 
 namespace Fewbit.Graphs;
 
-/// <summary>The attributes of a node by name. A value is a long, float, string, Tensor, Graph, or an array of one of these.</summary>
+/// <summary>The attributes of a node by name. A value is a long, float, string, Tensor, Graph, or an array of one of these; the rule of a custom gradient too, which no file can hold.</summary>
 [SuppressMessage("Naming", "CA1710", Justification = "The ONNX term is attributes.")]
 public sealed class Attributes : IEnumerable<KeyValuePair<string, object>>
 {
@@ -53,7 +53,7 @@ public sealed class Attributes : IEnumerable<KeyValuePair<string, object>>
 
     private static object Checked(string name, object value) => value switch
     {
-        long or float or string or Tensor or Graph or long[] or float[] or string[] or Tensor[] or Graph[] => value,
+        long or float or string or Tensor or Graph or long[] or float[] or string[] or Tensor[] or Graph[] or CustomGradientRule => value,
         int number => (long)number,
         bool flag => flag ? 1L : 0L,
         _ => throw new ArgumentException($"attribute '{name}' cannot hold a {value?.GetType().Name ?? "null"}", nameof(value)),

@@ -33,7 +33,10 @@ public static class Gradients
     {
         if (!node.Outputs.Any(output => needed.Contains(output) && gradients.ContainsKey(output))) return;
         if (node.Operator is not IDifferentiable rule) throw node.Fail("has no gradient rule, but the loss depends on a learned value through it");
+        int first = graph.Nodes.Count;
         rule.Gradient(new(node, graph, gradients, needed));
+        string forward = node.GradientOf ?? node.ToString();
+        for (int i = first; i < graph.Nodes.Count; i++) graph.Nodes[i].GradientOf = forward;
     }
 
     /// <summary>The values asked for and everything computed from them in floating point.</summary>

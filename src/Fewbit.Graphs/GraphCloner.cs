@@ -19,7 +19,7 @@ internal sealed class GraphCloner
         {
             Node cloned = copy.AppendRaw(node.Domain, node.OpType, node.Name, node.Inputs.Select(Map), node.Outputs.Select(output => _map[output]),
                 node.Attributes.Clone(body => Clone(body, copy)));
-            cloned.Origin = node.Origin;
+            (cloned.Origin, cloned.GradientOf) = (node.Origin, node.GradientOf);
         }
         foreach (Value output in source.Outputs) copy.AddOutput(Map(output)!);
         return copy;

@@ -42,6 +42,9 @@ public sealed class Node
     /// <summary>The values computed. An output that nothing reads may have an empty name in a file; here every one has a name.</summary>
     public IReadOnlyList<Value> Outputs => _outputs;
 
+    /// <summary>The node, in the form of messages, whose gradient this one helps to compute; null for others.</summary>
+    internal string? GradientOf { get; set; }
+
     /// <summary>What the file says of the node beyond this: the reader of the format leaves it here for the writer.</summary>
     internal object? Origin { get; set; }
 

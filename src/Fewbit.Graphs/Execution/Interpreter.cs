@@ -15,6 +15,9 @@ public sealed class Interpreter
     {
     }
 
+    /// <summary>Whether a run looks at every number, and fails where NaN or infinity first appears: the message names the node, the element, and the ranges of the node's inputs.</summary>
+    public bool DetectsAnomalies { get; init; }
+
     /// <summary>An interpreter of nodes of another run, whose limits count.</summary>
     internal Interpreter(RunBudget budget) => _budget = budget;
 
@@ -26,6 +29,24 @@ public sealed class Interpreter
     /// <exception cref="ArgumentException">An input is missing.</exception>
     /// <exception cref="InvalidDataException">A node cannot take the tensors that reach it.</exception>
     public Tensor[] Run(Graph graph, IReadOnlyDictionary<string, Tensor> inputs, Action<Value, Tensor>? observe = null)
+    {
+        Frame frame = Begin(graph, inputs, observe);
+        return Run(graph, frame);
+    }
+
+    /// <summary>Runs the graph node by node: each runs when the caller asks for it, and its inputs and outputs are at hand until the next is asked for. A node with bodies (If, Loop, Scan) is one step.</summary>
+    /// <param name="graph">The graph.</param>
+    /// <param name="inputs">As of <see cref="Run(Graph, IReadOnlyDictionary{string, Tensor}, Action{Value, Tensor}?)"/>.</param>
+    /// <exception cref="ArgumentException">An input is missing.</exception>
+    /// <exception cref="InvalidDataException">A node cannot take the tensors that reach it.</exception>
+    public IEnumerable<NodeStep> Steps(Graph graph, IReadOnlyDictionary<string, Tensor> inputs)
+    {
+        Frame frame = Begin(graph, inputs, null);
+        return Walk(graph, frame).Select(step => new NodeStep(step.Node, [.. step.Node.Inputs.Select(input => input is null ? null : frame.Find(input))], step.Outputs));
+    }
+
+    /// <summary>The tensors that a run is given.</summary>
+    private Frame Begin(Graph graph, IReadOnlyDictionary<string, Tensor> inputs, Action<Value, Tensor>? observe)
     {
         _budget.Restart();
         _lastReaders.Clear();
@@ -39,7 +60,18 @@ public sealed class Interpreter
         {
             if (inputs.TryGetValue(constant.Name, out Tensor? bound)) tensors[constant] = bound;
         }
-        return Run(graph, tensors, new Frame(this, tensors.GetValueOrDefault, _budget, null, observe));
+        return new Frame(this, tensors, _budget, null, DetectsAnomalies ? Detecting(tensors, observe) : observe);
+    }
+
+    private static Action<Value, Tensor> Detecting(Dictionary<Value, Tensor> given, Action<Value, Tensor>? observe)
+    {
+        var detector = new AnomalyDetector(value => value.Constant);
+        foreach ((Value value, Tensor tensor) in given) detector.SeeGiven(value, tensor);
+        return (value, tensor) =>
+        {
+            observe?.Invoke(value, tensor);
+            detector.See(value, tensor);
+        };
     }
 
     /// <summary>Runs one node on tensors, and returns its outputs.</summary>
@@ -65,10 +97,20 @@ public sealed class Interpreter
     }
 
     /// <summary>Runs bodies whose surroundings are a plan's.</summary>
-    internal IScope ScopeAround(Func<Value, Tensor?> outer, RunBudget budget) => new Frame(this, outer, budget);
+    internal IScope ScopeAround(Func<Value, Tensor?> outer, RunBudget budget) => new Surroundings(this, value => outer(value) ?? value.Constant, budget);
 
-    private Tensor[] Run(Graph graph, Dictionary<Value, Tensor> tensors, Frame frame)
+    private Tensor[] Run(Graph graph, Frame frame)
     {
+        foreach (var _ in Walk(graph, frame))
+        {
+        }
+        return [.. graph.Outputs.Select(output => frame.Find(output) ?? throw new InvalidDataException($"graph '{graph.Name}': nothing computes output {output}"))];
+    }
+
+    /// <summary>Runs node after node; what nobody reads any more is given back before the next.</summary>
+    private IEnumerable<(Node Node, Tensor[] Outputs)> Walk(Graph graph, Frame frame)
+    {
+        Dictionary<Value, Tensor> tensors = frame.Tensors;
         if (!_lastReaders.TryGetValue(graph, out Dictionary<Value, int>? lastReader)) _lastReaders[graph] = lastReader = LastReaders(graph);
         for (int i = 0; i < graph.Nodes.Count; i++)
         {
@@ -80,6 +122,7 @@ public sealed class Interpreter
                 tensors[node.Outputs[o]] = outputs[o];
                 frame.Observe?.Invoke(node.Outputs[o], outputs[o]);
             }
+            yield return (node, outputs);
             foreach (Value? input in node.Inputs)
             {
                 if (input is not null && lastReader.GetValueOrDefault(input, -1) == i && tensors.Remove(input, out Tensor? read) && input.Producer is not null) frame.Budget.GiveBack(read.ByteCount);
@@ -89,7 +132,6 @@ public sealed class Interpreter
         {
             if (value.Producer is not null) frame.Budget.GiveBack(tensor.ByteCount);
         }
-        return [.. graph.Outputs.Select(output => frame.Find(output) ?? throw new InvalidDataException($"graph '{graph.Name}': nothing computes output {output}"))];
     }
 
     /// <summary>The last node that reads each value directly; values that outputs or subgraphs read are kept.</summary>
@@ -109,21 +151,28 @@ public sealed class Interpreter
         return last;
     }
 
-    /// <summary>The tensors of one running graph, and of the graphs around it.</summary>
-    private sealed class Frame(Interpreter interpreter, Func<Value, Tensor?> own, RunBudget budget, Frame? parent = null, Action<Value, Tensor>? observe = null) : IScope
+    /// <summary>What surrounds bodies that run: the tensors of other values, and what a run may cost.</summary>
+    private class Surroundings(Interpreter interpreter, Func<Value, Tensor?> find, RunBudget budget, Action<Value, Tensor>? observe = null) : IScope
     {
         public RunBudget Budget => budget;
 
         public Action<Value, Tensor>? Observe => observe;
 
-        public Tensor? Find(Value value) => own(value) ?? (parent is null ? value.Constant : parent.Find(value));
+        public Tensor? Find(Value value) => find(value);
 
         public Tensor[] Run(Graph body, IReadOnlyList<Tensor> inputs)
         {
             if (inputs.Count != body.Inputs.Count) throw new InvalidDataException($"graph '{body.Name}' takes {body.Inputs.Count} inputs, but is given {inputs.Count}");
             var given = new Dictionary<Value, Tensor>();
             for (int i = 0; i < inputs.Count; i++) given[body.Inputs[i]] = inputs[i];
-            return interpreter.Run(body, given, new(interpreter, given.GetValueOrDefault, budget, this, observe));
+            return interpreter.Run(body, new Frame(interpreter, given, budget, this, observe));
         }
+    }
+
+    /// <summary>The tensors of one running graph; the others are those of the graphs around it.</summary>
+    private sealed class Frame(Interpreter interpreter, Dictionary<Value, Tensor> tensors, RunBudget budget, Surroundings? parent, Action<Value, Tensor>? observe)
+        : Surroundings(interpreter, value => tensors.GetValueOrDefault(value) ?? (parent is null ? value.Constant : parent.Find(value)), budget, observe)
+    {
+        public Dictionary<Value, Tensor> Tensors => tensors;
     }
 }

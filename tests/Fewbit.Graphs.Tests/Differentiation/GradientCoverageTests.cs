@@ -21,6 +21,9 @@ public sealed class GradientCoverageTests
         ["SoftRoundedWeight"] = "SoftRoundingTests",
         ["RoundingRegularizer"] = "SoftRoundingTests",
         ["PowerLoss"] = "SoftRoundingTests",
+        ["CustomGradient"] = "CustomGradientTests",
+        ["StopGradient"] = "CustomGradientTests",
+        ["ScaleGradient"] = "CustomGradientTests",
     };
 
     [Fact]

@@ -15,6 +15,9 @@ internal static class LearningOperators
         registry.Add("RoundingRegularizerGradient", _ => new RoundingRegularizerGradient(), OperatorTable.FewbitDomain);
         registry.Add("PowerLoss", PowerLoss.Parse, OperatorTable.FewbitDomain);
         registry.Add("PowerLossGradient", PowerLossGradient.Parse, OperatorTable.FewbitDomain);
+        registry.Add("CustomGradient", CustomGradient.Parse, OperatorTable.FewbitDomain);
+        registry.Add("StopGradient", _ => new StopGradient(), OperatorTable.FewbitDomain);
+        registry.Add("ScaleGradient", _ => new ScaleGradient(), OperatorTable.FewbitDomain);
         registry.Add("AdamUpdate", AdamUpdate.Parse, OperatorTable.FewbitDomain);
         registry.Add("RmsPropUpdate", RmsPropUpdate.Parse, OperatorTable.FewbitDomain);
         registry.Add("SgdUpdate", SgdUpdate.Parse, OperatorTable.FewbitDomain);
