@@ -19,6 +19,9 @@ public sealed record PlanRequest
     /// <summary>What a run may cost where the graph has loops.</summary>
     public ExecutionLimits Limits { get; init; } = ExecutionLimits.Default;
 
+    /// <summary>Whether every run looks at every number, and fails where NaN or infinity first appears: the message names the node (of a gradient the forward node too), the element, and the ranges of the node's inputs. For debugging: a run takes several times as long.</summary>
+    public bool DetectsAnomalies { get; init; }
+
     /// <summary>Variables that a run updates: name of the variable, name of the value that becomes its contents when the run ends, or earlier where nothing reads the old contents any more.</summary>
     public IReadOnlyDictionary<string, string>? Updates { get; init; }
 }
@@ -34,6 +37,9 @@ public sealed class Plan
     private readonly (Func<Tensor> Variable, Func<Tensor> Source)[] _updates;
     private readonly Action<string, Tensor> _rebind;
     private readonly RunBudget _budget;
+    private readonly IReadOnlyList<Value> _given;
+    private readonly Func<Value, Tensor?> _find;
+    private readonly AnomalyDetector? _detector;
 
     internal Plan(PlanCompiler compiled)
     {
@@ -44,6 +50,8 @@ public sealed class Plan
         _updates = compiled.Updates;
         _rebind = compiled.Rebind;
         _budget = compiled.Budget;
+        (_given, _find) = (compiled.Given, compiled.FindAtRun);
+        _detector = compiled.DetectsAnomalies ? new(compiled.FindAtRun) : null;
         ArenaBytes = compiled.ArenaBytes;
     }
 
@@ -93,6 +101,7 @@ public sealed class Plan
     private void Run(Action<Value, Tensor>? observe)
     {
         _budget.Restart();
+        if (_detector is not null) observe = Detecting(_detector, observe);
         Show(0, observe);
         for (int i = 0; i < _steps.Length; i++)
         {
@@ -104,6 +113,18 @@ public sealed class Plan
             (Tensor updated, Tensor kept) = (source(), variable());
             if (!updated.IsAt(kept)) updated.CopyTo(kept);
         }
+    }
+
+    /// <summary>Looks at what the run is given, and lets the detector see each value once the observer has.</summary>
+    private Action<Value, Tensor> Detecting(AnomalyDetector detector, Action<Value, Tensor>? observe)
+    {
+        detector.Begin();
+        foreach (Value value in _given) detector.SeeGiven(value, _find(value)!);
+        return (value, tensor) =>
+        {
+            observe?.Invoke(value, tensor);
+            detector.See(value, tensor);
+        };
     }
 
     /// <summary>Measures each step over several runs on what the input buffers hold.</summary>

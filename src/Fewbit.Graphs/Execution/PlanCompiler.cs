@@ -58,6 +58,11 @@ internal sealed class PlanCompiler : IInferenceSource
 
     public long ArenaBytes { get; private set; }
 
+    /// <summary>Inputs and variables: what a run reads and does not compute.</summary>
+    public IReadOnlyList<Value> Given => [.. _graph.Inputs.Where(_buffers.ContainsKey), .. _variablesBound.Keys];
+
+    public bool DetectsAnomalies => _request.DetectsAnomalies;
+
     /// <summary>What a run, the bodies in it included, has used of its limits.</summary>
     public RunBudget Budget { get; }
 
