@@ -45,6 +45,9 @@ internal sealed record ReconstructionOptions
     /// <summary>Given each unit that learns, its compiled step, and what takes the step of an iteration, before the unit starts: for measurements. It leaves the unit changed.</summary>
     internal Action<ReconstructionUnit, UnitTraining, Action<int>>? StepObserver { get; init; }
 
+    /// <summary>Called behind each step: for tests that stop in the middle.</summary>
+    internal Action? StepTaken { get; init; }
+
     /// <summary>Time between two writings of it.</summary>
     public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromMinutes(1);
 }

@@ -61,6 +61,8 @@ internal sealed class Reconstructor
     public void Run(IReadOnlyDictionary<string, Tensor> samples, IProgress<ReconstructionProgress>? progress = null, CancellationToken cancellation = default)
     {
         (_samples, _sampleCount) = (samples, (int)(samples.Values.FirstOrDefault()?.Shape[0] ?? throw new ArgumentException("no samples are given", nameof(samples))));
+        foreach (ReconstructionPass pass in _options.Passes.Where(pass => pass.Learns && !pass.DrawsWithRepeats && pass.BatchSize > _sampleCount))
+            throw new ArgumentException($"{_sampleCount} samples are given, pass '{pass.Name}' needs at least {pass.BatchSize}, its batch size; give more samples or make the batch smaller", nameof(samples));
         _watch.Restart();
         _stepsInAll = _options.Passes.Sum(pass => (long)pass.Iterations * LearningUnits(pass).Count());
         if (_options.Checkpoint is { } path) _resumed = ReconstructionCheckpoint.TryRead(path, _prepared, samples, _options, State);
@@ -138,6 +140,7 @@ internal sealed class Reconstructor
         {
             if (cancellation.IsCancellationRequested) Interrupt(place, i, iterations, training, cancellation);
             training.Step(i, iterations, RandomOf(place, i), features);
+            _options.StepTaken?.Invoke();
             if (i == start) first = training.Loss();
             if (i + 1 == start + TimedSteps && _options.TimeBudget is { } budget) iterations = Affordable(budget, (_watch.Elapsed - begun) / TimedSteps, i + 1, iterations);
             if (progress is not null && (i + 1 == iterations || _watch.Elapsed - _lastReport >= s_reportInterval)) Report(progress, pass, unit, position, i + 1 - start, i + 1, iterations, training.Loss(), _watch.Elapsed - begun);
