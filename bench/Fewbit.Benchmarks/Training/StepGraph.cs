@@ -27,6 +27,7 @@ internal sealed class StepGraph
         var updates = new Dictionary<string, string>(norms.Updates, StringComparer.Ordinal);
         Value[] learned = [.. graph.Constants.Where(IsLearned)];
         foreach (Value parameter in learned) parameter.IsVariable = true;
+        Passes.PrepareForGradients(graph);
         Value labels = graph.AddInput(Labels, ElementType.Int64, SymbolicShape.From(inputs[Labels].Shape)), rate = graph.AddInput(Rate, ElementType.Float32, []);
         inputs.Add(Rate, Tensor.Scalar(1e-3f));
         Value loss = CrossEntropy(graph.Outputs[0], labels);

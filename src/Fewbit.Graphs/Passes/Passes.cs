@@ -21,6 +21,15 @@ public static class Passes
             new FuseNormalization(), new FuseGelu(), new FuseAttention(), new RemoveDeadNodes(), new FuseMatMul(), new RemoveDeadNodes(), new BlockChannels());
     }
 
+    /// <summary>Prepares a model before its gradients are made: what is written out in nodes becomes operators whose gradients are computed at once (normalization, Gelu, attention).</summary>
+    /// <param name="graph">Changed in place. What learns must be marked as a variable before.</param>
+    /// <returns>The reports of the passes.</returns>
+    public static IReadOnlyList<PassReport> PrepareForGradients(Graph graph)
+    {
+        Inference.Infer(graph);
+        return Run(graph, new FoldConstants(), new FuseNormalization(), new FuseGelu(), new FuseAttention(), new RemoveDeadNodes());
+    }
+
     /// <summary>Prepares a graph of a whole training step, forward part and gradients, for a plan: constants folded, sums and activations fused, convolutions on blocks of channels.</summary>
     /// <param name="graph">Changed in place. Variables stay; run <see cref="TrainBatchNorm"/> before the gradients are made.</param>
     /// <param name="kept">Names of values that the plan needs beside the graph's outputs: what variables become.</param>
@@ -33,7 +42,7 @@ public static class Passes
         foreach (string name in added) graph.AddOutput(graph.Find(name)!);
         Inference.Infer(graph);
         IReadOnlyList<PassReport> reports = Run(graph, new FoldConstants(), new RemoveDeadNodes(), new FuseActivation { AllowsWinograd = true }, new FuseGradients { AllowsWinograd = true },
-            new RemoveDeadNodes(), new BlockChannels());
+            new RemoveDeadNodes(), new FuseMatMul(), new BlockChannels());
         foreach (string name in added) graph.RemoveOutput(graph.Find(name)!);
         return reports;
     }

@@ -30,6 +30,7 @@ internal sealed class TrainingGraph
         Value[] learned = [.. Learned()];
         // Statistics that training keeps are averaged with the weights.
         string[] statistics = options.FreezesBatchNorm ? [] : TrainBatchNorms();
+        Passes.PrepareForGradients(Graph);
         Loss loss = Loss.Append(Graph.Outputs[0], options.Loss, options.MixesSamples);
         LossName = loss.Value.Name;
         Value[] gradients = Clipped(Gradients.Of(loss.Value, learned));

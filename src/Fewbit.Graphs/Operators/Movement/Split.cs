@@ -27,7 +27,8 @@ internal sealed record Split(long Axis, long Parts) : IDifferentiable
         int axis = context.Node.Axis(Axis, input.Rank);
         long inner = input.Shape.CountOf(axis + 1, input.Rank), outer = input.Shape.CountOf(0, axis), row = input.Shape[axis] * inner, at = 0;
         int width = input.Type.BitWidth() / 8;
-        long total = Enumerable.Range(0, context.OutputCount).Sum(i => context.Output(i).Shape[axis]);
+        long total = 0;
+        for (int i = 0; i < context.OutputCount; i++) total += context.Output(i).Shape[axis];
         context.Node.Expect(total == input.Shape[axis], $"splits {input.Shape[axis]} into parts of {total} together");
         for (int i = 0; i < context.OutputCount; i++)
         {
