@@ -1,10 +1,9 @@
 namespace Fewbit.Graphs;
 
 /// <summary>Copies a graph with its subgraphs and remembers which value became which.</summary>
-/// <param name="given">Values that stand for others from the start; null for none.</param>
-internal sealed class GraphCloner(IReadOnlyDictionary<Value, Value>? given = null)
+internal sealed class GraphCloner
 {
-    private readonly Dictionary<Value, Value> _map = given is null ? [] : new(given);
+    private readonly Dictionary<Value, Value> _map = [];
 
     public Graph Clone(Graph source, Graph? parent)
     {

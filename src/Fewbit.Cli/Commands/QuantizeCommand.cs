@@ -18,8 +18,12 @@ internal sealed record QuantizeSettings
     public bool Overwrite { get; init; }
     public string Weights { get; init; } = "int8";
     public string Activations { get; init; } = "uint8";
-    public string Range { get; init; } = "mse";
-    public int Samples { get; init; } = 512;
+    public string Placement { get; init; } = "deploy";
+    public string? Range { get; init; }
+    public string? WeightRange { get; init; }
+    public string FirstLast { get; init; } = "8";
+    public int? Samples { get; init; }
+    public LearningSettings Learning { get; init; } = new();
     public string? Exclude { get; init; }
     public string? ExcludeFrom { get; init; }
     public bool QuantizeOutputs { get; init; }
@@ -40,9 +44,12 @@ internal static class QuantizeCommand
         var target = new Option<string?>("--output", "-o") { Description = "File to write. Default: the model's name with .int8 before .onnx.", HelpName = "FILE" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace the file if it is there." };
         var weights = new Option<string>("--weights", "-w") { Description = "Codes of the weights: int8 to int1, uint7 to uint1.", DefaultValueFactory = _ => "int8", HelpName = "FORMAT" };
-        var activations = new Option<string>("--activations", "-a") { Description = "Codes of the activations: uint8 to uint1.", DefaultValueFactory = _ => "uint8", HelpName = "FORMAT" };
-        var range = new Option<string>("--range") { Description = "How activation ranges are chosen: mse, minmax, percentile[:99.999], moving-average[:0.1], brecq, qdrop.", DefaultValueFactory = _ => "mse", HelpName = "RULE" };
-        var samples = new Option<int>("--samples") { Description = "Samples to calibrate on, drawn with the seed, balanced over classes.", DefaultValueFactory = _ => 512, HelpName = "N" };
+        var activations = new Option<string>("--activations", "-a") { Description = "Codes of the activations: uint8 to uint1, or float: weights only.", DefaultValueFactory = _ => "uint8", HelpName = "FORMAT|float" };
+        var placement = new Option<string>("--placement") { Description = "Where activations are quantized: deploy, as ONNX Runtime computes in integers, or paper, as papers on learned rounding measure.", DefaultValueFactory = _ => "deploy", HelpName = "deploy|paper" };
+        var range = new Option<string?>("--range") { Description = "How activation ranges are chosen: mse, minmax, percentile[:99.999], moving-average[:0.1], brecq, qdrop. Default: mse, or the method's own.", HelpName = "RULE" };
+        var weightRange = new Option<string?>("--weight-range") { Description = "The same for weights. Default: minmax for 8 bits and mse below, or the method's own.", HelpName = "RULE" };
+        var firstLast = new Option<string>("--first-last") { Description = "Bits of the first and last layers' weights, and of what the last reads: 8, or same as the others.", DefaultValueFactory = _ => "8", HelpName = "8|same" };
+        var samples = new Option<int?>("--samples") { Description = "Samples to calibrate on, drawn with the seed, balanced over classes. Default: 512, or 1024 for a method that learns.", HelpName = "N" };
         var exclude = new Option<string?>("--exclude") { Description = "Names of nodes that stay float.", HelpName = "NAME,..." };
         var excludeFrom = new Option<string?>("--exclude-from") { Description = "Leave float what a report of 'fewbit compare -o' lists.", HelpName = "FILE" };
         var quantizeOutputs = new Option<bool>("--quantize-outputs") { Description = "Quantize the model's outputs too." };
@@ -50,21 +57,25 @@ internal static class QuantizeCommand
         var verbose = new Option<bool>("--verbose", "-v") { Description = "List every node: requested, applied, why." };
         var command = new Command("quantize", "Quantizes a model after training, and says what it costs and brings.")
         {
-            model, calibration, data, target, overwrite, weights, activations, range, samples, exclude, excludeFrom, quantizeOutputs, force, verbose,
+            model, calibration, data, target, overwrite, weights, activations, placement, range, weightRange, firstLast, samples, exclude, excludeFrom, quantizeOutputs, force, verbose,
         };
+        var learning = new LearningArguments();
+        learning.AddTo(command);
         var reading = new DataOptions();
         reading.AddTo(command);
         command.SetAction(parsed => Run(new()
         {
             Model = parsed.GetRequiredValue(model), Calibration = parsed.GetValue(calibration), Data = parsed.GetValue(data), Output = parsed.GetValue(target),
-            Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights)!, Activations = parsed.GetValue(activations)!, Range = parsed.GetValue(range)!,
+            Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights)!, Activations = parsed.GetValue(activations)!, Placement = parsed.GetValue(placement)!,
+            Range = parsed.GetValue(range), WeightRange = parsed.GetValue(weightRange), FirstLast = parsed.GetValue(firstLast)!, Learning = learning.Read(parsed),
             Samples = parsed.GetValue(samples), Exclude = parsed.GetValue(exclude), ExcludeFrom = parsed.GetValue(excludeFrom), QuantizeOutputs = parsed.GetValue(quantizeOutputs),
             Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Reading = reading.Read(parsed), Common = common.Read(parsed),
         }, output, cancellation));
         HelpWithExamples.SetExamples(command,
             "fewbit quantize model.onnx --calibration pictures/",
             "fewbit quantize model.onnx --calibration train/ --data val/ --labels classes.txt --preprocess imagenet",
-            "fewbit quantize model.onnx -c calibration.npz --range mse --exclude conv1,fc -o small.onnx --overwrite");
+            "fewbit quantize model.onnx -c calibration.npz --range mse --exclude conv1,fc -o small.onnx --overwrite",
+            "fewbit quantize model.onnx -c train/ --method qdrop --weights uint2 --activations uint4 --iterations 1000 -o small.onnx");
         return command;
     }
 
@@ -80,13 +91,26 @@ internal static class QuantizeCommand
     private static QuantizationOptions Options(QuantizeSettings settings)
     {
         if (settings.Samples < 1) throw new UsageException($"--samples is {settings.Samples}, expected at least 1");
+        RoundingMethod method = LearningArguments.MethodOf(settings.Learning);
+        bool keepsEdges = OneOf("--first-last", settings.FirstLast, "8", "same") == "8";
+        bool isPaper = OneOf("--placement", settings.Placement, "deploy", "paper") == "paper", isFloat = settings.Activations == "float";
+        if (isFloat && settings.Range is not null) throw new UsageException("--range is for activations, and --activations float leaves them as they are; leave --range out (--weight-range is for weights)");
+        if (settings.QuantizeOutputs && (isPaper || isFloat))
+            throw new UsageException($"--quantize-outputs does not go with {(isFloat ? "--activations float" : "--placement paper")}, where outputs stay float; leave it out");
         try
         {
             return new()
             {
                 Weights = IntegerFormat.Parse(settings.Weights),
-                Activations = IntegerFormat.Parse(settings.Activations),
-                ActivationRange = RangeRule.Parse(settings.Range),
+                Activations = isFloat ? null : IntegerFormat.Parse(settings.Activations),
+                Placement = isPaper ? QuantizerPlacement.Paper : QuantizerPlacement.Deploy,
+                Method = method,
+                Learning = LearningArguments.Create(settings.Learning, settings.Common.Seed, checkpoint: null),
+                ActivationRange = settings.Range is { } rule ? RangeRule.Parse(rule) : null,
+                WeightRange = settings.WeightRange is { } weightRule ? RangeRule.Parse(weightRule) : null,
+                KeepEdgesAt8Bits = keepsEdges,
+                KeepLastInputAt8Bits = keepsEdges ? null : false,
+                KeepFirstOutputAt8Bits = keepsEdges ? null : false,
                 Exclude = [.. Excluded(settings)],
                 QuantizeOutputs = settings.QuantizeOutputs,
             };
@@ -96,6 +120,9 @@ internal static class QuantizeCommand
             throw new UsageException(CommandLine.WithoutParameter(problem));
         }
     }
+
+    private static string OneOf(string option, string value, params string[] known) =>
+        known.Contains(value) ? value : throw new UsageException($"{option} is '{value}', expected {string.Join(" or ", known)}");
 
     private static IEnumerable<string> Excluded(QuantizeSettings settings)
     {

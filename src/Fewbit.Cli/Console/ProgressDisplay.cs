@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Spectre.Console;
 using Spectre.Console.Rendering;
@@ -17,25 +18,47 @@ internal static class ProgressDisplay
     {
         if (!output.IsMessageTerminal) return job(new PlainProgress(output.Messages, title, total, unit, TimeProvider.System));
         IAnsiConsole console = output.MessageConsole();
+        var rates = new RateColumn();
         return console.Progress().AutoClear(true).HideCompleted(true)
-            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RateColumn(unit), new RemainingTimeColumn())
-            .Start(context => job(new BarProgress(context.AddTask(Markup.Escape(title), maxValue: Math.Max(1, total)), console)));
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), rates, new RemainingTimeColumn())
+            .Start(context => job(new BarProgress(context, console, rates, title, total, unit)));
     }
 
-    private sealed class BarProgress(ProgressTask task, IAnsiConsole console) : ILiveProgress
+    private sealed class BarProgress : ILiveProgress
     {
-        public string Title { set => task.Description = Markup.Escape(value); }
+        private readonly ProgressContext _context;
+        private readonly IAnsiConsole _console;
+        private readonly RateColumn _rates;
+        private ProgressTask? _task;
 
-        public void Report(long value) => task.Value = value;
+        public BarProgress(ProgressContext context, IAnsiConsole console, RateColumn rates, string title, long total, string unit)
+        {
+            (_context, _console, _rates) = (context, console, rates);
+            Begin(title, 0, total, unit);
+        }
+
+        public string Title { set => _task!.Description = Markup.Escape(value); }
+
+        public void Begin(string title, long done, long total, string unit)
+        {
+            _task?.StopTask();
+            _task = _context.AddTask(Markup.Escape(title), maxValue: Math.Max(1, total));
+            _task.Value = done;
+            _rates.Units[_task.Id] = unit;
+        }
+
+        public void Report(long value) => _task!.Value = value;
 
         // Written through the console that draws the bar, the line appears above it.
-        public void Line(string text) => console.WriteLine(text);
+        public void Line(string text) => _console.WriteLine(text);
     }
 
-    private sealed class RateColumn(string unit) : ProgressColumn
+    private sealed class RateColumn : ProgressColumn
     {
+        public ConcurrentDictionary<int, string> Units { get; } = [];
+
         public override IRenderable Render(RenderOptions options, ProgressTask task, TimeSpan deltaTime) =>
-            new Text(task.Speed is { } speed ? $"{Words.Digits(speed)} {unit}/s" : "");
+            new Text(task.Speed is { } speed ? $"{Words.Digits(speed)} {Units.GetValueOrDefault(task.Id)}/s" : "");
     }
 }
 
@@ -45,6 +68,9 @@ internal interface ILiveProgress : IProgress<long>
     /// <summary>What the job does now.</summary>
     string Title { set; }
 
+    /// <summary>Goes over to another stage, which counts something else.</summary>
+    void Begin(string title, long done, long total, string unit);
+
     /// <summary>Writes a line that stays.</summary>
     void Line(string text);
 }
@@ -53,11 +79,13 @@ internal interface ILiveProgress : IProgress<long>
 internal sealed class PlainProgress(TextWriter messages, string title, long total, string unit, TimeProvider time) : ILiveProgress
 {
     private static readonly TimeSpan s_first = TimeSpan.FromSeconds(2), s_every = TimeSpan.FromSeconds(10);
-    private readonly long _start = time.GetTimestamp();
+    private long _start = time.GetTimestamp();
     private TimeSpan _next = s_first;
-    private string _title = title;
+    private (string Title, long Done, long Total, string Unit) _stage = (title, 0, total, unit);
 
-    public string Title { set => _title = value; }
+    public string Title { set => _stage.Title = value; }
+
+    public void Begin(string title, long done, long total, string unit) => (_stage, _start, _next) = ((title, done, total, unit), time.GetTimestamp(), s_first);
 
     public void Line(string text) => messages.WriteLine(text);
 
@@ -66,8 +94,9 @@ internal sealed class PlainProgress(TextWriter messages, string title, long tota
         TimeSpan elapsed = time.GetElapsedTime(_start);
         if (elapsed < _next || value <= 0) return;
         _next = elapsed + s_every;
-        double rate = value / elapsed.TotalSeconds;
-        string left = total > value ? $", {Words.Time(TimeSpan.FromSeconds(Math.Ceiling((total - value) / rate)))} left" : "";
-        messages.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{_title}: {value} of {total} {unit}, {Words.Digits(rate)} {unit}/s{left}"));
+        (string title, long done, long total, string unit) = _stage;
+        double rate = (value - done) / elapsed.TotalSeconds;
+        string left = total > value && rate > 0 ? $", {Words.Time(TimeSpan.FromSeconds(Math.Ceiling((total - value) / rate)))} left" : "";
+        messages.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{title}: {value} of {total} {unit}, {Words.Digits(rate)} {unit}/s{left}"));
     }
 }

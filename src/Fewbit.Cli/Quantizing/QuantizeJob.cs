@@ -11,6 +11,7 @@ using Fewbit.Onnx;
 using Fewbit.OnnxRuntime;
 using Fewbit.Quantization;
 using Fewbit.Runtime;
+using Fewbit.Storage;
 using Fewbit.Verification;
 
 namespace Fewbit.Cli.Quantizing;
@@ -21,13 +22,19 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
     /// <summary>Samples that codes are compared on between the engines.</summary>
     private const int VerificationSamples = 64;
 
+    private const int FewSamples = 512, SamplesToLearn = 1024;
+
     private readonly string _target = TargetFile.Of(settings.Model, settings.Output, options.Weights.Name);
+
+    /// <summary>The file of unfinished learning; null where nothing is learned.</summary>
+    private string? Checkpoint => options.Method == RoundingMethod.Nearest ? null : CheckpointFile.PathOf(settings.Learning, _target);
 
     public QuantizeReport Run()
     {
         if (settings.Calibration is null && settings.Data is null)
             throw new UsageException("no data are given: --calibration DIR|FILE names them (a fifth is held out for judging), --data DIR|FILE others for judging");
         TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite);
+        if (Checkpoint is { } checkpoint) CheckpointFile.Check(checkpoint, settings.Learning.Resume, settings.Overwrite);
         // A library that was named and cannot be loaded is said now too.
         OnnxRuntimeLibrary? library = settings.Common.OpenOnnxRuntime();
         Graph original = OnnxFile.Load(settings.Model);
@@ -35,7 +42,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         // What cannot be quantized is said before hours of work on data.
         AboutModel(() => quantizer.Preview(options));
         using ModelRunner floatModel = Engines.Fewbit(original);
-        DataPlan plan = DataPlan.Open(settings.Reading, floatModel.Inputs, settings.Calibration, settings.Data, settings.Samples, settings.Common.Seed);
+        DataPlan plan = DataPlan.Open(settings.Reading, floatModel.Inputs, settings.Calibration, settings.Data, settings.Samples ?? (Checkpoint is null ? FewSamples : SamplesToLearn), settings.Common.Seed);
         (PreprocessingChoice preprocessing, FloatCheck check) = CheckFloat(original, floatModel, plan);
 
         var clock = Stopwatch.StartNew();
@@ -44,6 +51,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         if (preprocessing.Settings is { } used) PreprocessingMetadata.Write(result.Model, used);
         result.Save(_target);
         output.Written.Add(_target);
+        if (Checkpoint is not null) ArtifactFile.Delete(Checkpoint);
 
         Judgement judgement = Judge(floatModel, result.Model, Batches(floatModel, plan.Judging, preprocessing), plan.Judging.Count);
         DataSet some = SampleSelection.Draw(plan.Judging, VerificationSamples, settings.Common.Seed);
@@ -69,8 +77,20 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
 
     private SampleBatches Batches(ModelRunner model, DataSet data, PreprocessingChoice preprocessing) => new(data, model.Inputs, preprocessing.Settings, settings.Reading.Batches);
 
-    private QuantizationResult Calibrate(Quantizer quantizer, SampleBatches batches, int count) => output.WithProgress("calibrating", count, "samples", progress =>
-        quantizer.Calibrate(batches.Enumerate(cancellation).Select(batch => batch.Inputs), count).RunAsync(options, new CalibratedSamples(progress), cancellation).GetAwaiter().GetResult());
+    private QuantizationResult Calibrate(Quantizer quantizer, SampleBatches batches, int count)
+    {
+        QuantizationOptions all = options with { Learning = options.Learning with { Checkpoint = Checkpoint } };
+        try
+        {
+            return output.WithProgress("calibrating", count, "samples", live => quantizer.Calibrate(batches.Enumerate(cancellation).Select(batch => batch.Inputs), count)
+                .RunAsync(all, new ShownProgress(live), cancellation).GetAwaiter().GetResult());
+        }
+        catch (OperationCanceledException) when (Checkpoint is not null)
+        {
+            CheckpointFile.Announce(Checkpoint, output);
+            throw;
+        }
+    }
 
     private Judgement Judge(IModelRunner floatModel, Graph quantized, SampleBatches batches, int count)
     {

@@ -42,11 +42,16 @@ internal sealed record QuantizeReport(
             .. FloatCheck.LabelOrder is { } order ? new[] { ("labels", order.Message) } : [],
             .. FloatCheck.IsNearChance ? new[] { ("float model", $"near chance: top-1 {Words.Percent(FloatCheck.Top1!.Value)} on {FloatCheck.Samples} samples; --force went on") } : [],
             ("weights", $"{Options.Weights.Name}, one scale per output channel; activations {Options.Activations?.Name ?? "float"}"),
+            .. Options.Method == RoundingMethod.Nearest ? [] : new[] { ("method", LearnedTable.Summary(Options, Quantization)) },
             ("nodes", NodeTable.Summary(Quantization.Nodes)),
         ]);
         foreach (string line in NodeTable.FloatReasons(Quantization.Nodes)) output.Line($"  {line}");
         foreach (string warning in Quantization.Warnings) output.Line($"  warning: {warning}");
-        if (verbose) NodeTable.Write(Quantization.Nodes, output);
+        if (verbose)
+        {
+            NodeTable.Write(Quantization.Nodes, output);
+            LearnedTable.Write(Quantization, output);
+        }
         output.Line();
         output.Table(["", ">float", $">{Options.Weights.Name}", ""], [.. Judgement.Rows(), .. SizeRows(), .. Speed.Select(SpeedRow)]);
         output.Line();

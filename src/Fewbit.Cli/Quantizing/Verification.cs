@@ -21,7 +21,7 @@ internal sealed record Verification(
 
     public override string ToString()
     {
-        string codes = DifferingShare == 0 ? $"all codes equal at {Words.Plural(Quantizers, "quantizer")}" : $"{DifferingShare:0.0e+0} of the codes at {Words.Plural(Quantizers, "quantizer")} differ, by at most {MaxCodeDifference}";
+        string codes = Quantizers == 0 ? "activations have no codes to compare" : DifferingShare == 0 ? $"all codes equal at {Words.Plural(Quantizers, "quantizer")}" : $"{DifferingShare:0.0e+0} of the codes at {Words.Plural(Quantizers, "quantizer")} differ, by at most {MaxCodeDifference}";
         string labels = Labels == 0 ? "" : DifferingLabels == 0 ? $", all {Labels} labels equal" : $", {DifferingLabels} of {Labels} labels differ";
         return $"{codes}{labels} on {Words.Plural(Samples, "sample")} (ONNX Runtime {OnnxRuntime}){(ProbesChangeOutputs ? "; reading the codes changed its outputs, so they are not those of an ordinary run" : "")}";
     }

@@ -15,8 +15,15 @@ public sealed class Calibrator
     /// <param name="values">Names of the float32 values to observe.</param>
     /// <param name="rule">How ranges are estimated.</param>
     public Calibrator(Graph graph, IEnumerable<string> values, RangeRule rule)
+        : this(graph, values.ToDictionary(name => name, _ => rule.CreateEstimator(), StringComparer.Ordinal))
     {
-        _estimators = values.ToDictionary(name => name, _ => rule.CreateEstimator(), StringComparer.Ordinal);
+    }
+
+    /// <param name="graph">The float graph, prepared for quantization.</param>
+    /// <param name="estimators">By name of the float32 value that each observes.</param>
+    internal Calibrator(Graph graph, Dictionary<string, RangeEstimator> estimators)
+    {
+        _estimators = estimators;
         _runner = new(graph, _estimators.Keys.ToHashSet(StringComparer.Ordinal));
     }
 

@@ -56,6 +56,9 @@ public abstract record RangeRule
     /// <summary>An estimator without values yet.</summary>
     public abstract RangeEstimator CreateEstimator();
 
+    /// <summary>True for searches that papers on learned rounding use, for the values that they quantize.</summary>
+    internal virtual bool IsPaperSearch => false;
+
     /// <summary>An estimator for one channel of a weight.</summary>
     /// <param name="tensor">Lowest and highest of the whole weight.</param>
     internal virtual RangeEstimator CreateChannelEstimator(ValueRange tensor) => CreateEstimator();
@@ -90,6 +93,8 @@ public abstract record RangeRule
 
     private sealed record BrecqRule : RangeRule
     {
+        internal override bool IsPaperSearch => true;
+
         public override RangeEstimator CreateEstimator() => new SearchEstimator(BrecqSearch.Of);
 
         public override string ToString() => "brecq";
@@ -97,6 +102,8 @@ public abstract record RangeRule
 
     private sealed record QDropRule : RangeRule
     {
+        internal override bool IsPaperSearch => true;
+
         public override RangeEstimator CreateEstimator() => new SearchEstimator((range, format, scheme) => QDropSearch.Of(range, range, format, scheme));
 
         internal override RangeEstimator CreateChannelEstimator(ValueRange tensor) => new SearchEstimator((range, format, scheme) => QDropSearch.Of(range, tensor, format, scheme));

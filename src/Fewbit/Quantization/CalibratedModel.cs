@@ -1,5 +1,6 @@
 using Fewbit.Calibration;
 using Fewbit.Graphs;
+using Fewbit.Reconstruction;
 using Fewbit.Tensors;
 
 namespace Fewbit.Quantization;
@@ -19,7 +20,8 @@ internal sealed class CalibratedModel
         Placement placement = Place(prepared, options, new Dictionary<string, RangeEstimator>());
         ModelCheck.CheckPlacement(prepared, placement);
         foreach (Node node in placement.Selected) WeightQuantizer.CheckFinite(node);
-        _calibrator = new(prepared, Observed(prepared, placement), options.ActivationRange);
+        HashSet<string> sites = [.. PaperSites.Find(placement.Selected.Where(node => placement.RoleOf(node) == NodeRole.Compute)).Select(value => value.Name)];
+        _calibrator = new(prepared, Observed(prepared, placement).ToDictionary(name => name, name => options.EffectiveActivationRange(sites.Contains(name)).CreateEstimator(), StringComparer.Ordinal));
     }
 
     /// <summary>The float graph after preparation: the same function, the names kept.</summary>
@@ -47,9 +49,18 @@ internal sealed class CalibratedModel
         return ReportBuilder.Nodes(original, changes, prepared, placement, new FormatRules(prepared, placement, options), options);
     }
 
+    /// <summary>Where quantizers stand in the prepared graph.</summary>
+    public QuantizerSites FindSites()
+    {
+        Placement placement = Place(Prepared, _options, _calibrator.Estimators);
+        ModelCheck.CheckPlacement(Prepared, placement);
+        return QuantizerSites.Of(Prepared, placement, new FormatRules(Prepared, placement, _options));
+    }
+
     /// <summary>Writes the quantizers into a copy of the prepared graph.</summary>
     /// <param name="given">Quantizers that are decided already.</param>
-    public QuantizationResult Quantize(GivenQuantizers given)
+    /// <param name="units">What became of the units that learned them.</param>
+    public QuantizationResult Quantize(GivenQuantizers given, IReadOnlyList<UnitReport> units)
     {
         Graph graph = Prepared.Clone();
         Placement placement = Place(graph, _options, _calibrator.Estimators);
@@ -60,9 +71,10 @@ internal sealed class CalibratedModel
         var writer = new QdqWriter(graph, placement, activations, formats.WeightOf, _options.EffectiveWeightRange, given.Weights);
         writer.Write();
         graph.Metadata["fewbit.weights"] = _options.Weights.Name;
+        graph.Metadata["fewbit.method"] = _options.Method.ToString().ToLowerInvariant();
         graph.Metadata["fewbit.activations"] = _options.Activations?.Name ?? "float";
         var report = new QuantizationReport(nodes, writer.Tensors, writer.Weights, ReportBuilder.Size(_original, graph, writer.Weights),
-            _calibrator.SampleCount, [.. ExclusionsWithoutEffect(graph), .. ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights)]);
+            _calibrator.SampleCount, [.. ExclusionsWithoutEffect(graph), .. ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights)]) { Units = units };
         return new(graph, Prepared, report);
     }
 

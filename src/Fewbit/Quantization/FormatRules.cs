@@ -25,8 +25,8 @@ internal sealed class FormatRules
         {
             bool isFirst = !behind.Contains(layer), isLast = !before.Contains(layer);
             if ((isFirst || isLast) && options.KeepEdgesAt8Bits) _edges.Add(layer);
-            if (isLast && options.KeepLastInputAt8Bits) _edgeValues.UnionWith(PaperSites.ReadBy(layer));
-            if (isFirst && options.KeepFirstOutputAt8Bits) _edgeValues.UnionWith(PaperSites.WrittenBy(layer, _sites));
+            if (isLast && options.KeepLastInputAt8Bits != false) _edgeValues.UnionWith(PaperSites.ReadBy(layer));
+            if (isFirst && options.KeepFirstOutputAt8Bits == true) _edgeValues.UnionWith(PaperSites.WrittenBy(layer, _sites));
         }
     }
 

@@ -21,26 +21,47 @@ public sealed record QuantizationOptions
     /// <summary>Which values get a quantizer. Default: deploy, what ONNX Runtime computes in integers.</summary>
     public QuantizerPlacement Placement { get; init; } = QuantizerPlacement.Deploy;
 
-    /// <summary>How weight ranges are chosen, channel by channel. Null, the default: minmax from 8 bits, mse below.</summary>
+    /// <summary>How codes are chosen. Default: nearest; the other methods learn them from the calibration samples.</summary>
+    public RoundingMethod Method { get; init; }
+
+    /// <summary>Settings of a method that learns.</summary>
+    public LearningOptions Learning { get; init; } = new();
+
+    /// <summary>How weight ranges are chosen, channel by channel. Null, the default: minmax from 8 bits, mse below; a method that learns has its paper's search.</summary>
     public RangeRule? WeightRange { get; init; }
 
-    /// <summary>How activation ranges are chosen. Default: mse: better than minmax on networks whose activations have outliers.</summary>
-    public RangeRule ActivationRange { get; init; } = RangeRule.MeanSquaredError;
+    /// <summary>
+    /// How activation ranges are chosen. Null, the default: mse, better than minmax on networks whose activations have outliers; a method that learns has its paper's search.
+    /// The searches of papers are for the values that the papers quantize; 8-bit quantizers that only integer execution needs take mse beside them.
+    /// </summary>
+    public RangeRule? ActivationRange { get; init; }
 
     /// <summary>Whether the weights of the first and the last layers keep 8 bits. Default: true.</summary>
     public bool KeepEdgesAt8Bits { get; init; } = true;
 
-    /// <summary>Whether what the last layers read keeps 8 bits, where it is computed: the last block's output in a classifier. Default: true.</summary>
-    public bool KeepLastInputAt8Bits { get; init; } = true;
+    /// <summary>Whether what the last layers read keeps 8 bits, where it is computed: the last block's output in a classifier. Null, the default: true, but for AdaRound and BRECQ, as in BRECQ's published code.</summary>
+    public bool? KeepLastInputAt8Bits { get; init; }
 
-    /// <summary>Whether the first layers' results keep 8 bits, as in the code that the authors of BRECQ published. Default: false.</summary>
-    public bool KeepFirstOutputAt8Bits { get; init; }
+    /// <summary>Whether the first layers' results keep 8 bits. Null, the default: false, but for AdaRound and BRECQ, as in BRECQ's published code.</summary>
+    public bool? KeepFirstOutputAt8Bits { get; init; }
 
     /// <summary>Names of nodes that stay float.</summary>
     public IReadOnlyCollection<string> Exclude { get; init; } = [];
 
     /// <summary>Whether the outputs of the model are quantized too, so that a final Conv runs in integers. Default: false.</summary>
     public bool QuantizeOutputs { get; init; }
+
+    /// <summary>The options with what a method that learns decides about first and last layers.</summary>
+    /// <exception cref="ArgumentException">Options contradict each other.</exception>
+    internal QuantizationOptions Resolve()
+    {
+        if (QuantizeOutputs && (Activations is null || Placement == QuantizerPlacement.Paper))
+            throw new ArgumentException($"the outputs of the model cannot be quantized {(Activations is null ? "with float activations" : "in the placement of papers")}; leave QuantizeOutputs out");
+        bool isBrecq = Method is RoundingMethod.AdaRound or RoundingMethod.Brecq;
+        return this with { KeepFirstOutputAt8Bits = KeepFirstOutputAt8Bits ?? isBrecq, KeepLastInputAt8Bits = KeepLastInputAt8Bits ?? !isBrecq };
+    }
+
+    internal RangeRule EffectiveActivationRange(bool isPaperSite) => Method != RoundingMethod.Nearest || ActivationRange is null || (ActivationRange.IsPaperSearch && !isPaperSite) ? RangeRule.MeanSquaredError : ActivationRange;
 
     internal RangeRule EffectiveWeightRange(IntegerFormat format) => WeightRange ?? (format.BitWidth >= 8 ? RangeRule.MinMax : RangeRule.MeanSquaredError);
 

@@ -1,4 +1,5 @@
 using Fewbit.Formats;
+using Fewbit.Reconstruction;
 
 namespace Fewbit.Quantization;
 
@@ -71,10 +72,18 @@ public sealed record SizeReport(long FloatParameterBytes, long ParameterBytes, l
 /// <param name="Warnings">What deserves attention: NaN in calibration, dead channels.</param>
 public sealed record QuantizationReport(
     IReadOnlyList<NodeReport> Nodes, IReadOnlyList<TensorReport> Tensors, IReadOnlyList<WeightReport> Weights, SizeReport Size,
-    long CalibrationSamples, IReadOnlyList<string> Warnings);
+    long CalibrationSamples, IReadOnlyList<string> Warnings)
+{
+    /// <summary>What became of each layer or block in each pass of a method that learns; empty otherwise.</summary>
+    public IReadOnlyList<UnitReport> Units { get; init; } = [];
+}
 
 /// <summary>How far a long job is.</summary>
-/// <param name="Stage">What it is doing: calibrating, writing.</param>
-/// <param name="Done">Units done: samples while calibrating, nodes otherwise.</param>
+/// <param name="Stage">What it is doing: calibrating, learning, writing.</param>
+/// <param name="Done">Samples while calibrating, steps of the pass while learning.</param>
 /// <param name="Total">Units in all; null where that is not known.</param>
-public readonly record struct QuantizationProgress(string Stage, long Done, long? Total);
+public readonly record struct QuantizationProgress(string Stage, long Done, long? Total)
+{
+    /// <summary>Unit, step, loss and rate while learning; null otherwise.</summary>
+    public ReconstructionProgress? Learning { get; init; }
+}

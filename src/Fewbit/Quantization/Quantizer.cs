@@ -1,6 +1,7 @@
 using Fewbit.Calibration;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
+using Fewbit.Reconstruction;
 using Fewbit.Tensors;
 
 namespace Fewbit.Quantization;
@@ -39,19 +40,24 @@ public sealed class Quantizer
     /// <summary>What would become of each node, without any data; calibration may still leave a node float whose values have no useful range.</summary>
     /// <exception cref="InvalidDataException">The model cannot be quantized; the message says why.</exception>
     /// <exception cref="ArgumentException">An excluded name is unknown.</exception>
-    public IReadOnlyList<NodeReport> Preview(QuantizationOptions? options = null) => CalibratedModel.Preview(_original, options ?? new());
+    public IReadOnlyList<NodeReport> Preview(QuantizationOptions? options = null) => CalibratedModel.Preview(_original, (options ?? new()).Resolve());
 
     /// <summary>Calibrates and quantizes.</summary>
     /// <exception cref="InvalidOperationException">No calibration data was set.</exception>
     /// <exception cref="InvalidDataException">The model cannot be quantized; the message says why.</exception>
-    /// <exception cref="ArgumentException">A batch does not fit the model, or an excluded name is unknown.</exception>
+    /// <exception cref="ArgumentException">A batch does not fit the model, an excluded name is unknown, or options contradict each other.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped; a method that learns has written its checkpoint.</exception>
     public async Task<QuantizationResult> RunAsync(QuantizationOptions? options = null, IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)
     {
         if (_batches is null) throw new InvalidOperationException("no calibration data: call Calibrate before RunAsync");
-        CalibratedModel model = await CalibratedModel.CreateAsync(_original, _batches, options ?? new(), Progress(progress), cancellation).ConfigureAwait(false);
+        options = (options ?? new()).Resolve();
+        SampleCollector? samples = options.Method == RoundingMethod.Nearest ? null : new();
+        CalibratedModel model = await CalibratedModel.CreateAsync(_original, samples?.Keep(_batches) ?? _batches, options, Progress(progress), cancellation).ConfigureAwait(false);
         cancellation.ThrowIfCancellationRequested();
+        (GivenQuantizers given, IReadOnlyList<UnitReport> units) = samples is null ? (GivenQuantizers.None, [])
+            : LearnedQuantizers.Learn(model.Prepared, model.FindSites(), samples.Join(), options, progress, cancellation);
         progress?.Report(new("writing", 0, null));
-        return model.Quantize(GivenQuantizers.None);
+        return model.Quantize(given, units);
     }
 
     /// <summary>Writes a model with quantizers that are decided already.</summary>
@@ -60,7 +66,7 @@ public sealed class Quantizer
     /// <param name="options">Placement and formats: those that the sites were found with.</param>
     /// <param name="given">The quantizers.</param>
     internal static QuantizationResult Write(Graph original, IEnumerable<IReadOnlyDictionary<string, Tensor>> batches, QuantizationOptions options, GivenQuantizers given) =>
-        CalibratedModel.CreateAsync(original, batches.ToAsyncEnumerable(), options, null, CancellationToken.None).GetAwaiter().GetResult().Quantize(given);
+        CalibratedModel.CreateAsync(original, batches.ToAsyncEnumerable(), options.Resolve(), null, CancellationToken.None).GetAwaiter().GetResult().Quantize(given, []);
 
     private Relay? Progress(IProgress<QuantizationProgress>? progress) =>
         progress is null ? null : new Relay(samples => progress.Report(new("calibrating", samples, _sampleCount)));

@@ -20,8 +20,11 @@ internal sealed record ReconstructionMethod
     /// <summary>What is done, in order.</summary>
     public required IReadOnlyList<ReconstructionPass> Passes { get; init; }
 
-    /// <summary>Search for the ranges of weights and activations.</summary>
+    /// <summary>Search for the ranges of weights, and of activations unless they have another.</summary>
     public required RangeRule Range { get; init; }
+
+    /// <summary>Search for the ranges of activations; null for that of the weights.</summary>
+    public RangeRule? ActivationRange { get; init; }
 
     /// <summary>Samples that ranges of activations are fitted to.</summary>
     public int RangeSamples { get; init; } = 256;
@@ -99,7 +102,9 @@ internal sealed record ReconstructionMethod
 
     private QuantizationParameters Fit(ActivationSite site, Tensor values)
     {
-        RangeEstimator estimator = Range.CreateEstimator();
+        RangeRule rule = ActivationRange ?? Range;
+        // With 8 bits and values on both sides a paper's search is slow, and the papers have no quantizer there.
+        RangeEstimator estimator = (rule.IsPaperSearch && !site.IsPaperSite ? RangeRule.MeanSquaredError : rule).CreateEstimator();
         estimator.Observe(values.Span<float>());
         (float scale, int zeroPoint) = estimator.Fit(site.Format, QuantizationScheme.Affine);
         return new(site.Format, scale, zeroPoint);

@@ -48,6 +48,13 @@ public static class ArtifactFile
         }
     }
 
+    /// <summary>Deletes an artifact with its side file; nothing happens where there is none.</summary>
+    internal static void Delete(string path)
+    {
+        File.Delete(path);
+        if (Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path)))) DeleteOthers(path, null);
+    }
+
     /// <summary>Writes the side file; null where there are no tensors.</summary>
     internal static SideFile? WriteTensors(string path, Artifact artifact)
     {

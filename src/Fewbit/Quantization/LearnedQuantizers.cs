@@ -1,0 +1,56 @@
+using Fewbit.Formats;
+using Fewbit.Graphs;
+using Fewbit.Reconstruction;
+using Fewbit.Tensors;
+
+namespace Fewbit.Quantization;
+
+/// <summary>Lets a method of learned rounding decide the quantizers of a model.</summary>
+internal static class LearnedQuantizers
+{
+    /// <summary>The method that options ask for, with their steps and ranges.</summary>
+    public static ReconstructionMethod MethodOf(QuantizationOptions options)
+    {
+        ReconstructionMethod defaults = options.Method switch
+        {
+            RoundingMethod.AdaRound => ReconstructionMethod.AdaRound(),
+            RoundingMethod.Brecq => ReconstructionMethod.Brecq(),
+            RoundingMethod.QDrop => ReconstructionMethod.QDrop(),
+            _ => throw new ArgumentException($"{options.Method} learns nothing", nameof(options)),
+        };
+        (int? iterations, int? steps) = (options.Learning.Iterations, options.Learning.ActivationIterations ?? options.Learning.Iterations / 4);
+        return defaults with
+        {
+            Passes = [.. defaults.Passes.Select(pass => pass with { Iterations = (pass.Rounding is null ? steps : iterations) ?? pass.Iterations })],
+            Range = options.WeightRange ?? defaults.Range,
+            ActivationRange = options.ActivationRange ?? defaults.Range,
+        };
+    }
+
+    /// <summary>Learns.</summary>
+    /// <param name="prepared">The graph that the sites are of.</param>
+    /// <param name="sites">Where quantizers stand.</param>
+    /// <param name="samples">For each input of the model, all samples along dimension 0.</param>
+    /// <param name="options">Method and limits.</param>
+    /// <param name="progress">Told where the work stands.</param>
+    /// <param name="cancellation">Stops it; the checkpoint is written first.</param>
+    public static (GivenQuantizers Quantizers, IReadOnlyList<UnitReport> Units) Learn(
+        Graph prepared, QuantizerSites sites, IReadOnlyDictionary<string, Tensor> samples, QuantizationOptions options, IProgress<QuantizationProgress>? progress, CancellationToken cancellation)
+    {
+        LearningOptions learning = options.Learning;
+        Reconstructor reconstructor = MethodOf(options).CreateReconstructor(prepared, sites, new()
+        {
+            Seed = learning.Seed, TimeBudget = learning.TimeBudget, Checkpoint = learning.Checkpoint, CheckpointInterval = learning.CheckpointInterval,
+        });
+        reconstructor.Run(samples, progress is null ? null : new Relay(progress), cancellation);
+        QuantizedState state = reconstructor.State;
+        var weights = sites.Weights.ToDictionary(site => site.Node.Name, site => new GivenWeight(state.Codes[site.Node.Name], state.GridOf(site)), StringComparer.Ordinal);
+        return (new(weights, state.Activations), reconstructor.Reports);
+    }
+
+    private sealed class Relay(IProgress<QuantizationProgress> progress) : IProgress<ReconstructionProgress>
+    {
+        public void Report(ReconstructionProgress value) =>
+            progress.Report(new("learning", (long)value.UnitIndex * value.Iterations + value.Iteration, (long)value.UnitCount * value.Iterations) { Learning = value });
+    }
+}

@@ -1,0 +1,38 @@
+using Fewbit.Tensors;
+
+namespace Fewbit.Quantization;
+
+/// <summary>How the codes of weights, and the scales of activations, are chosen.</summary>
+public enum RoundingMethod
+{
+    /// <summary>The nearest code; scales from ranges. Nothing is learned.</summary>
+    Nearest,
+    /// <summary>Learns for each weight whether to round up or down, one layer after the other. Nagel et al., 2020, arXiv:2004.10568.</summary>
+    AdaRound,
+    /// <summary>The same, one residual block after the other; then the scales of activations. Li et al., 2021, arXiv:2102.05426.</summary>
+    Brecq,
+    /// <summary>Blocks too, weights and scales together, with activation quantizers that leave out elements at random. Wei et al., 2022, arXiv:2203.05740.</summary>
+    QDrop,
+}
+
+/// <summary>Settings of a <see cref="RoundingMethod"/> that learns.</summary>
+public sealed record LearningOptions
+{
+    /// <summary>Steps of each layer or block, 0 to 10,000,000. Null, the default: 10,000 for AdaRound, 20,000 for BRECQ and QDrop, as in the papers.</summary>
+    public int? Iterations { get; init => field = value is { } count ? Require.InRange(count, 0, 10_000_000, nameof(Iterations)) : null; }
+
+    /// <summary>Steps of each block in the second pass of AdaRound and BRECQ, which learns the scales of activations. Null, the default: a quarter of <see cref="Iterations"/>.</summary>
+    public int? ActivationIterations { get; init => field = value is { } count ? Require.InRange(count, 0, 10_000_000, nameof(ActivationIterations)) : null; }
+
+    /// <summary>Seed of everything random. The same seed gives the same bytes on the same processor, at any number of threads, unless there is a time budget.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Time for all learning; layers and blocks then take fewer steps. Null, the default: no limit.</summary>
+    public TimeSpan? TimeBudget { get; init; }
+
+    /// <summary>File that keeps unfinished work once a minute and when stopped; a run that finds it goes on from it to the same bytes. Null, the default: none.</summary>
+    public string? Checkpoint { get; init; }
+
+    /// <summary>Time between two writings of the checkpoint. Default: a minute.</summary>
+    public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromMinutes(1);
+}
