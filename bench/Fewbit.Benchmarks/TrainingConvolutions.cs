@@ -150,13 +150,9 @@ internal static unsafe class TrainingConvolutions
 
         private Action? ForwardWinograd()
         {
-            if (!BlockedWinogradConv2D.FitsOnce(_shape)) return null;
-            float* packed = AllocateBytes(BlockedWinogradConv2D.PackedWeightBytes(_shape));
-            return () =>
-            {
-                BlockedWinogradConv2D.PackWeights(_shape, _w, packed);
-                BlockedWinogradConv2D.Run(_shape, _x, packed, default, _y, null);
-            };
+            if (!BlockedWinogradConv2D.Fits(_shape)) return null;
+            float* scratch = AllocateBytes(BlockedWinogradConv2D.ScratchOnceBytes(_shape));
+            return () => BlockedWinogradConv2D.RunOnce(_shape, _x, WeightView.Of(_shape, _w), default, _y, scratch);
         }
 
         private Action DataRows()

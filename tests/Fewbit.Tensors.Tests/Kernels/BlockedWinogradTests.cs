@@ -32,6 +32,18 @@ public sealed unsafe class BlockedWinogradTests
         Assert.True(convolution.Error<WinogradTile4>(Activation.Relu) < 2e-5); // factors up to 8: about ten times that
     }
 
+    [Theory]
+    [InlineData(1, 300, 7, 250)]
+    [InlineData(3, 256, 6, 272)]
+    public void RunOnce_ManyWeights_EqualsDirectWithinItsError(int batch, int channels, int size, int outputs)
+    {
+        if (KernelPaths.Best < KernelPath.Avx512) return;
+        Conv2DShape shape = Conv2DShape.Square(batch, channels, size, outputs, 3, pad: 1);
+        Assert.True(WinogradOnce<WinogradTile4>.Fits(shape));
+        using var convolution = new Convolution(shape);
+        Assert.True(convolution.Error(Activation.Relu, convolution.RunOnce) < 2e-5);
+    }
+
     [Fact]
     public void Run_EveryActivation_EqualsDirect()
     {
@@ -94,7 +106,9 @@ public sealed unsafe class BlockedWinogradTests
         public Span<float> Y => _blockedY.Span;
 
         /// <summary>Largest difference from sums in double precision; the same bytes with one and three threads.</summary>
-        public double Error<TTile>(Activation activation) where TTile : struct, IWinogradTile
+        public double Error<TTile>(Activation activation) where TTile : struct, IWinogradTile => Error(activation, Run<TTile>);
+
+        public double Error(Activation activation, Action<Activation> run)
         {
             Conv2D.Reference(_shape, _x.Pointer, _w.Pointer, new Epilogue { RowBias = _bias.Pointer, Residual = _residual.Pointer, Activation = activation }, _y.Pointer);
             float[] expected = new float[_blockedY.Count];
@@ -103,10 +117,10 @@ public sealed unsafe class BlockedWinogradTests
             try
             {
                 Workers.ThreadCount = 1;
-                Run<TTile>(activation);
+                run(activation);
                 float[] one = Y.ToArray();
                 Workers.ThreadCount = 3;
-                Run<TTile>(activation);
+                run(activation);
                 Assert.True(Y.SequenceEqual(one));
             }
             finally
@@ -122,6 +136,13 @@ public sealed unsafe class BlockedWinogradTests
             WinogradWeights.Pack<TTile>(_shape.OutChannels, _shape.InChannels, WeightView.Of(_shape, _w.Pointer), packed.Pointer);
             Y.Fill(float.NaN);
             BlockedWinogradConv2D.Run<TTile>(_shape, _blockedX.Pointer, packed.Pointer, new BlockedEpilogue { Bias = _bias.Pointer, Residual = _blockedResidual.Pointer, Activation = activation }, _blockedY.Pointer);
+        }
+
+        public void RunOnce(Activation activation)
+        {
+            using var scratch = new NativeBuffer<byte>(WinogradOnce<WinogradTile4>.ScratchBytes(_shape));
+            Y.Fill(float.NaN);
+            WinogradOnce<WinogradTile4>.Run(_shape, _blockedX.Pointer, WeightView.Of(_shape, _w.Pointer), new BlockedEpilogue { Bias = _bias.Pointer, Residual = _blockedResidual.Pointer, Activation = activation }, _blockedY.Pointer, (float*)scratch.Pointer);
         }
 
         public void Dispose()

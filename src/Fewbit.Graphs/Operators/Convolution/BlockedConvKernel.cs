@@ -26,18 +26,18 @@ internal sealed unsafe class BlockedConvKernel<TRoute> : IKernel where TRoute : 
 
     public void Run(EvaluationContext context)
     {
-        long packedBytes = _packed is null ? _weightBytes : 0, filledBytes = _bias is null && context.FindInput(2) is not null ? _biasBytes : 0;
-        byte* scratch = (byte*)context.Scratch(packedBytes + filledBytes + TRoute.ScratchBytes(_shape));
-        float* packed = _packed is null ? (float*)scratch : (float*)_packed.Address;
-        if (_packed is null) TRoute.PackWeights(_shape, (float*)context.Input(1).Address, packed);
+        long filledBytes = _bias is null && context.FindInput(2) is not null ? _biasBytes : 0;
+        byte* scratch = (byte*)context.Scratch(filledBytes + (_packed is null ? TRoute.ScratchOnceBytes(_shape) : TRoute.ScratchBytes(_shape)));
         var epilogue = new BlockedEpilogue { Activation = _activation, Bias = _bias is null ? null : (float*)_bias.Address };
         if (filledBytes > 0)
         {
-            epilogue.Bias = (float*)(scratch + packedBytes);
+            epilogue.Bias = (float*)scratch;
             Fill(context.Input(2), epilogue.Bias);
         }
         if (context.FindInput(3) is { } residual) epilogue.Residual = (float*)residual.Address;
-        TRoute.Run(_shape, (float*)context.Input(0).Address, packed, epilogue, (float*)context.Output(0).Address, scratch + packedBytes + filledBytes);
+        float* x = (float*)context.Input(0).Address, y = (float*)context.Output(0).Address;
+        if (_packed is null) TRoute.RunOnce(_shape, x, (float*)context.Input(1).Address, epilogue, y, scratch + filledBytes);
+        else TRoute.Run(_shape, x, (float*)_packed.Address, epilogue, y, scratch + filledBytes);
     }
 
     private Tensor PackWeights(Tensor weight)

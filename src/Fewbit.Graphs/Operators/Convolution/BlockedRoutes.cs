@@ -15,6 +15,26 @@ internal unsafe interface IBlockedRoute
     static abstract long ScratchBytes(in Conv2DShape shape);
 
     static abstract void Run(in Conv2DShape shape, float* x, float* packed, in BlockedEpilogue epilogue, float* y, void* scratch);
+
+    /// <summary>Scratch of <see cref="RunOnce"/>.</summary>
+    static abstract long ScratchOnceBytes(in Conv2DShape shape);
+
+    /// <summary>The convolution with row-major weights that change from run to run.</summary>
+    static abstract void RunOnce(in Conv2DShape shape, float* x, float* weights, in BlockedEpilogue epilogue, float* y, void* scratch);
+}
+
+/// <summary>Weights that change from run to run: packed, then used.</summary>
+internal static unsafe class PackThenRun<TRoute> where TRoute : struct, IBlockedRoute
+{
+    public static long ScratchBytes(in Conv2DShape shape) => PackedBytes(shape) + TRoute.ScratchBytes(shape);
+
+    public static void Run(in Conv2DShape shape, float* x, float* weights, in BlockedEpilogue epilogue, float* y, void* scratch)
+    {
+        TRoute.PackWeights(shape, weights, (float*)scratch);
+        TRoute.Run(shape, x, (float*)scratch, epilogue, y, (byte*)scratch + PackedBytes(shape));
+    }
+
+    private static long PackedBytes(in Conv2DShape shape) => (TRoute.PackedWeightBytes(shape) + 63) / 64 * 64;
 }
 
 /// <summary>Sums as they are defined, on blocks.</summary>
@@ -27,6 +47,10 @@ internal readonly unsafe struct DirectRoute : IBlockedRoute
     public static void PackWeights(in Conv2DShape shape, float* weights, float* packed) => BlockedConv2D.PackWeights(shape, weights, packed);
 
     public static long ScratchBytes(in Conv2DShape shape) => BlockedConv2D.ScratchBytes(shape);
+
+    public static long ScratchOnceBytes(in Conv2DShape shape) => PackThenRun<DirectRoute>.ScratchBytes(shape);
+
+    public static void RunOnce(in Conv2DShape shape, float* x, float* weights, in BlockedEpilogue epilogue, float* y, void* scratch) => PackThenRun<DirectRoute>.Run(shape, x, weights, epilogue, y, scratch);
 
     public static void Run(in Conv2DShape shape, float* x, float* packed, in BlockedEpilogue epilogue, float* y, void* scratch) => BlockedConv2D.Run(shape, x, packed, epilogue, y, scratch);
 }
@@ -42,6 +66,10 @@ internal readonly unsafe struct PlanesRoute : IBlockedRoute
 
     public static long ScratchBytes(in Conv2DShape shape) => PlanarBlockedConv2D.ScratchBytes(shape);
 
+    public static long ScratchOnceBytes(in Conv2DShape shape) => PackThenRun<PlanesRoute>.ScratchBytes(shape);
+
+    public static void RunOnce(in Conv2DShape shape, float* x, float* weights, in BlockedEpilogue epilogue, float* y, void* scratch) => PackThenRun<PlanesRoute>.Run(shape, x, weights, epilogue, y, scratch);
+
     public static void Run(in Conv2DShape shape, float* x, float* packed, in BlockedEpilogue epilogue, float* y, void* scratch) => PlanarBlockedConv2D.Run(shape, x, packed, epilogue, y, scratch);
 }
 
@@ -56,6 +84,11 @@ internal readonly unsafe struct WinogradRoute : IBlockedRoute
 
     public static long ScratchBytes(in Conv2DShape shape) => BlockedWinogradConv2D.ScratchBytes(shape);
 
+    public static long ScratchOnceBytes(in Conv2DShape shape) => BlockedWinogradConv2D.ScratchOnceBytes(shape);
+
+    public static void RunOnce(in Conv2DShape shape, float* x, float* weights, in BlockedEpilogue epilogue, float* y, void* scratch) =>
+        BlockedWinogradConv2D.RunOnce(shape, x, WeightView.Of(shape, weights), epilogue, y, scratch);
+
     public static void Run(in Conv2DShape shape, float* x, float* packed, in BlockedEpilogue epilogue, float* y, void* scratch) => BlockedWinogradConv2D.Run(shape, x, packed, epilogue, y, scratch);
 }
 
@@ -69,6 +102,10 @@ internal readonly unsafe struct ConvertingRoute : IBlockedRoute
     public static void PackWeights(in Conv2DShape shape, float* weights, float* packed) => Conv2D.PackWeights(shape, weights, packed);
 
     public static long ScratchBytes(in Conv2DShape shape) => Conv2D.ScratchBytes(shape) + Aligned(InFloats(shape)) + 2 * Aligned(OutFloats(shape));
+
+    public static long ScratchOnceBytes(in Conv2DShape shape) => PackThenRun<ConvertingRoute>.ScratchBytes(shape);
+
+    public static void RunOnce(in Conv2DShape shape, float* x, float* weights, in BlockedEpilogue epilogue, float* y, void* scratch) => PackThenRun<ConvertingRoute>.Run(shape, x, weights, epilogue, y, scratch);
 
     public static void Run(in Conv2DShape shape, float* x, float* packed, in BlockedEpilogue epilogue, float* y, void* scratch)
     {

@@ -64,7 +64,7 @@ internal sealed record Conv(WindowAttributes Window, long Groups, Activation Act
 
     /// <summary>Weights that change are transformed in each run, in scratch that is shared; constant ones are kept.</summary>
     private static bool TakesBlockedWinograd(CompilationContext context, Conv2DShape shape, Tensor? weight) => weight is null
-        ? BlockedWinogradConv2D.FitsOnce(shape)
+        ? BlockedWinogradConv2D.Fits(shape)
         : BlockedWinogradConv2D.Fits(shape) && context.Winograd.TryTake(BlockedWinogradConv2D.PackedWeightBytes(shape));
 
     private IKernel CompileBlocked(CompilationContext context, Conv2DShape shape)

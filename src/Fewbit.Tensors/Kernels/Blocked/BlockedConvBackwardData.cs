@@ -30,7 +30,7 @@ internal static unsafe class BlockedConvBackwardData
     /// <summary>Shared scratch that <see cref="Run"/> needs, aligned to 64: the packed weights.</summary>
     public static long ScratchBytes(in Conv2DShape forward, bool allowsWinograd)
     {
-        if (TakesWinograd(forward, allowsWinograd)) return BlockedWinogradConv2D.PackedWeightBytes(new Conv2DPhase(forward, 0).Shape);
+        if (TakesWinograd(forward, allowsWinograd)) return BlockedWinogradConv2D.ScratchOnceBytes(new Conv2DPhase(forward, 0).Shape);
         if (BlockedDepthwise.Fits(forward)) return BlockedDepthwise.PackedWeightBytes(forward);
         long bytes = 0;
         for (int i = 0; i < Conv2DPhase.Count(forward); i++)
@@ -56,8 +56,7 @@ internal static unsafe class BlockedConvBackwardData
         float* packed = (float*)scratch;
         if (TakesWinograd(forward, allowsWinograd))
         {
-            BlockedWinogradConv2D.PackWeights(first.Shape, WeightView.Turned(first, weights), packed);
-            BlockedWinogradConv2D.Run(first.Shape, dy, packed, epilogue, dx, null);
+            BlockedWinogradConv2D.RunOnce(first.Shape, dy, WeightView.Turned(first, weights), epilogue, dx, packed);
         }
         else if (first.IsWhole)
         {
@@ -77,7 +76,7 @@ internal static unsafe class BlockedConvBackwardData
     private static bool TakesWinograd(in Conv2DShape forward, bool allowsWinograd)
     {
         var phase = new Conv2DPhase(forward, 0);
-        return allowsWinograd && phase.IsWhole && BlockedWinogradConv2D.FitsOnce(phase.Shape);
+        return allowsWinograd && phase.IsWhole && BlockedWinogradConv2D.Fits(phase.Shape);
     }
 
     private static void RunPhases(in Conv2DShape forward, float* dy, float* weights, float* added, float* dx, float* packed)

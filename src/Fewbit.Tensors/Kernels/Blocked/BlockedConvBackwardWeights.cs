@@ -90,6 +90,7 @@ internal static unsafe class BlockedConvBackwardWeights
                 Rows = pixels.Rows,
                 Images = band.EndImage - band.FirstImage,
                 Sums = sums,
+                FetchesAhead = tap == 0,
                 SumStep = forward.Taps * TileSum.Block,
             };
             products.Add();

@@ -22,8 +22,21 @@ internal static unsafe class BlockedWinogradConv2D
         return Math.Min(Cost<WinogradTile2>(shape), Cost<WinogradTile4>(shape)) < 0.9 * direct;
     }
 
-    /// <summary>The same for weights that are transformed for one run alone.</summary>
-    public static bool FitsOnce(in Conv2DShape shape) => Fits(shape);
+    /// <summary>Scratch of <see cref="RunOnce"/>, aligned to 64.</summary>
+    public static long ScratchOnceBytes(in Conv2DShape shape) => UsesLargeTiles(shape) && WinogradOnce<WinogradTile4>.Fits(shape) ? WinogradOnce<WinogradTile4>.ScratchBytes(shape) : PackedWeightBytes(shape);
+
+    /// <summary>As <see cref="Run(in Conv2DShape, float*, float*, in BlockedEpilogue, float*, void*)"/> with weights that are used once: they are transformed on the way.</summary>
+    public static void RunOnce(in Conv2DShape shape, float* x, in WeightView weights, in BlockedEpilogue epilogue, float* y, void* scratch)
+    {
+        if (shape.IsEmpty) return;
+        if (UsesLargeTiles(shape) && WinogradOnce<WinogradTile4>.Fits(shape))
+        {
+            WinogradOnce<WinogradTile4>.Run(shape, x, weights, epilogue, y, (float*)scratch);
+            return;
+        }
+        PackWeights(shape, weights, (float*)scratch);
+        Run(shape, x, (float*)scratch, epilogue, y, null);
+    }
 
     /// <summary>Bytes of transformed weights: 4 times those of the direct route, or 16/9 times with small tiles.</summary>
     public static long PackedWeightBytes(in Conv2DShape shape) => sizeof(float) * (UsesLargeTiles(shape)

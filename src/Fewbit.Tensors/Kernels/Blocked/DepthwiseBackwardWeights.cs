@@ -70,10 +70,20 @@ internal static unsafe class DepthwiseBackwardWeights
                     for (int tap = 0; tap < _shape.Taps; tap++)
                     {
                         var pixels = new TapPixels(_shape, _bands.OutWidth, band, tap);
+                        if (tap == 0) Fetch(plane, errors, band);
                         if (!pixels.IsEmpty) Add(pixels, plane + pixels.InPixel * Lanes, errors + pixels.OutPixel * Lanes, sums + tap * Lanes);
                     }
                 }
             }
+        }
+
+        /// <summary>Fetches the pixels of the next band while this one is summed.</summary>
+        private void Fetch(float* plane, float* errors, in PixelBand band)
+        {
+            int rows = band.EndRow - band.FirstRow, width = _shape.InWidth;
+            float* y = errors + (long)band.EndRow * _bands.OutWidth * Lanes, x = plane + (long)Math.Max(0, band.EndRow * _shape.StrideHeight - _shape.PadTop) * width * Lanes;
+            for (int i = 0; i < rows * _bands.OutWidth; i++) Sse.Prefetch1(y + i * Lanes);
+            for (int i = 0; i < rows * _shape.StrideHeight * width; i++) Sse.Prefetch1(x + i * Lanes);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -21,9 +21,20 @@ internal unsafe struct OuterProducts
 
     private const int Lanes = ChannelBlocks.Width;
 
+    /// <summary>True where the pixels that follow in memory are needed next: they are fetched into the second-level cache.</summary>
+    public bool FetchesAhead;
+
+    private const int AheadFloats = 1 << 10;
+
     /// <summary>Adds all pixels, those of the first image first, row by row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Add()
+    {
+        if (FetchesAhead) Add<Fetching>();
+        else Add<Plain>();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Add<TFetch>() where TFetch : struct, IFetch
     {
         float* sums = Sums;
         nint step = SumStep;
@@ -42,6 +53,11 @@ internal unsafe struct OuterProducts
                 for (float* end = y + width; y < end; y += Lanes, x += xColumn)
                 {
                     Vector512<float> v = Vector512.Load(y);
+                    if (TFetch.IsOn)
+                    {
+                        Sse.Prefetch1(x + AheadFloats);
+                        Sse.Prefetch1(y + AheadFloats);
+                    }
                     s0 = Avx512F.FusedMultiplyAdd(v, Vector512.Create(x[0]), s0);
                     s1 = Avx512F.FusedMultiplyAdd(v, Vector512.Create(x[1]), s1);
                     s2 = Avx512F.FusedMultiplyAdd(v, Vector512.Create(x[2]), s2);
@@ -79,4 +95,14 @@ internal unsafe struct OuterProducts
         se.Store(sums += step);
         sf.Store(sums + step);
     }
+
+    /// <summary>A switch that the compiler knows.</summary>
+    private interface IFetch
+    {
+        static abstract bool IsOn { get; }
+    }
+
+    private struct Fetching : IFetch { public static bool IsOn => true; }
+
+    private struct Plain : IFetch { public static bool IsOn => false; }
 }

@@ -33,6 +33,36 @@ internal static unsafe class WinogradProducts
         /// <summary>One vector for each tile and block.</summary>
         public float* Products;
         public nint TileStep, BlockStep;
+
+        /// <summary>Whether the products are added to what is there.</summary>
+        public bool Adds;
+    }
+
+    /// <summary>Multiplies all tiles at all points.</summary>
+    /// <param name="points">Points of a tile.</param>
+    /// <param name="inBlocks">Blocks of input channels.</param>
+    /// <param name="blocks">Blocks of output channels.</param>
+    /// <param name="tiles">Tiles.</param>
+    /// <param name="inputs">[point][block][tile][16].</param>
+    /// <param name="pointStep">From point to point of the inputs.</param>
+    /// <param name="weights">[point][channel][block][16].</param>
+    /// <param name="products">[block][tile][point][16].</param>
+    /// <param name="adds">Whether the products are added to what is there.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void RunAll(int points, int inBlocks, int blocks, int tiles, float* inputs, nint pointStep, float* weights, float* products, bool adds)
+    {
+        int runs = (tiles + MaxTiles - 1) / MaxTiles;
+        var operands = new Operands { Blocks = inBlocks, InputStep = tiles * 16, TileStep = points * 16, BlockStep = tiles * points * 16, Weights = weights, Adds = adds };
+        for (int point = 0; point < points; point++, operands.Weights += (long)inBlocks * 16 * blocks * 16)
+        {
+            for (int run = 0; run < runs; run++)
+            {
+                int first = tiles * run / runs, end = tiles * (run + 1) / runs;
+                operands.Inputs = inputs + point * pointStep + first * 16;
+                operands.Products = products + (first * points + point) * 16;
+                Run(end - first, blocks, operands);
+            }
+        }
     }
 
     /// <param name="tiles">1 to <see cref="MaxTiles"/>.</param>
@@ -48,6 +78,23 @@ internal static unsafe class WinogradProducts
         Vector512<float> c60 = default, c61 = default, c70 = default, c71 = default, c80 = default, c81 = default, c90 = default, c91 = default, ca0 = default, ca1 = default, cb0 = default, cb1 = default;
         float* a = operands.Inputs, w = operands.Weights;
         nint step = operands.InputStep - 16;
+        if (operands.Adds)
+        {
+            float* from = operands.Products;
+            nint tile = operands.TileStep, other = operands.BlockStep;
+            Load<TBlocks>(from, other, ref c00, ref c01);
+            if (TTiles.Value > 1) Load<TBlocks>(from + tile, other, ref c10, ref c11);
+            if (TTiles.Value > 2) Load<TBlocks>(from + 2 * tile, other, ref c20, ref c21);
+            if (TTiles.Value > 3) Load<TBlocks>(from + 3 * tile, other, ref c30, ref c31);
+            if (TTiles.Value > 4) Load<TBlocks>(from + 4 * tile, other, ref c40, ref c41);
+            if (TTiles.Value > 5) Load<TBlocks>(from + 5 * tile, other, ref c50, ref c51);
+            if (TTiles.Value > 6) Load<TBlocks>(from + 6 * tile, other, ref c60, ref c61);
+            if (TTiles.Value > 7) Load<TBlocks>(from + 7 * tile, other, ref c70, ref c71);
+            if (TTiles.Value > 8) Load<TBlocks>(from + 8 * tile, other, ref c80, ref c81);
+            if (TTiles.Value > 9) Load<TBlocks>(from + 9 * tile, other, ref c90, ref c91);
+            if (TTiles.Value > 10) Load<TBlocks>(from + 10 * tile, other, ref ca0, ref ca1);
+            if (TTiles.Value > 11) Load<TBlocks>(from + 11 * tile, other, ref cb0, ref cb1);
+        }
         for (int block = operands.Blocks; block > 0; block--, a += step)
         {
             for (float* end = a + 16; a < end; a++, w += 16 * TBlocks.Value)
@@ -89,6 +136,13 @@ internal static unsafe class WinogradProducts
         var x = Vector512.Create(*a);
         c0 = Avx512F.FusedMultiplyAdd(x, w0, c0);
         if (TBlocks.Value > 1) c1 = Avx512F.FusedMultiplyAdd(x, w1, c1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Load<TBlocks>(float* from, nint second, ref Vector512<float> c0, ref Vector512<float> c1) where TBlocks : ICount
+    {
+        c0 = Vector512.Load(from);
+        if (TBlocks.Value > 1) c1 = Vector512.Load(from + second);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

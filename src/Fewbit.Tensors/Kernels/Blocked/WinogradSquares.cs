@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Fewbit.Tensors.Kernels;
 
@@ -24,6 +25,9 @@ internal readonly unsafe struct WinogradSquares(float* x, int blocks, int height
 {
     private const int Lanes = ChannelBlocks.Width, MostSide = 6;
 
+    /// <summary>How far ahead planes are fetched into the second-level cache: rows of squares are too short for the processor to see them coming.</summary>
+    private const int AheadBytes = 32 << 10;
+
     /// <summary>Transforms some squares of some blocks to [point][block][square][16].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Transform<TTransform>(int first, int count, int firstBlock, int endBlock, float* to, nint pointStep) where TTransform : struct, IWinogradTransform
@@ -42,6 +46,9 @@ internal readonly unsafe struct WinogradSquares(float* x, int blocks, int height
                 float* plane = x + ((long)image * blocks + block) * height * width * Lanes;
                 for (int i = 0; i < side; i++) lines[i] = (uint)(top + i) < (uint)height ? plane + ((top + i) * width + left) * Lanes : zeros;
                 if (left < 0 || left + side > width) CopyEdge(lines, left, copy, zeros);
+                byte* ahead = (byte*)(plane + ((long)(top + 1) * width + left + 1) * Lanes) + AheadBytes;
+                for (int i = 0; i < step; i++, ahead += (long)width * Lanes * sizeof(float))
+                    for (int j = 0; j < step; j++) Sse.Prefetch1(ahead + j * Lanes * sizeof(float));
                 TTransform.Apply(lines, to, pointStep);
                 if (++column < columns) continue;
                 column = 0;

@@ -24,39 +24,14 @@ internal readonly unsafe struct WinogradWork<TTile>(Conv2DShape shape, float* x,
         for (int pair = firstPair; pair < endPair; pair++)
         {
             int block = pair * WinogradProducts.MaxBlocks, blocks = Math.Min(WinogradProducts.MaxBlocks, Tiling.OutBlocks - block);
-            Multiply(block, blocks, tiles, inputs, products);
+            WinogradProducts.RunAll(WinogradTiling<TTile>.Points, Tiling.InBlocks, blocks, tiles, inputs, Tiling.PointStep, packed + (long)block * WinogradTiling<TTile>.Points * Tiling.InBlocks * Lanes * Lanes, products, adds: false);
             for (int i = 0; i < blocks; i++) Store(firstTile, tiles, block + i, products + (long)i * tiles * WinogradTiling<TTile>.Points * Lanes);
         }
     }
 
+    /// <summary>Transforms the products of a block of outputs and writes them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Multiply(int block, int blocks, int tiles, float* inputs, float* products)
-    {
-        int points = WinogradTiling<TTile>.Points;
-        int runs = (tiles + WinogradProducts.MaxTiles - 1) / WinogradProducts.MaxTiles;
-        long pointWeights = (long)Tiling.InBlocks * Lanes * blocks * Lanes;
-        var operands = new WinogradProducts.Operands
-        {
-            Blocks = Tiling.InBlocks,
-            InputStep = tiles * Lanes,
-            TileStep = points * Lanes,
-            BlockStep = tiles * points * Lanes,
-            Weights = packed + (long)block * points * Tiling.InBlocks * Lanes * Lanes,
-        };
-        for (int point = 0; point < points; point++, operands.Weights += pointWeights)
-        {
-            for (int run = 0; run < runs; run++)
-            {
-                int first = tiles * run / runs, end = tiles * (run + 1) / runs;
-                operands.Inputs = inputs + (long)point * Tiling.PointStep + first * Lanes;
-                operands.Products = products + (first * points + point) * Lanes;
-                WinogradProducts.Run(end - first, blocks, operands);
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Store(int firstTile, int tiles, int block, float* products)
+    public void Store(int firstTile, int tiles, int block, float* products)
     {
         (int image, int row, int column) = Locate(firstTile);
         var to = new BlockedSquare { RowStep = _outWidth * Lanes, Activation = epilogue.Activation };
