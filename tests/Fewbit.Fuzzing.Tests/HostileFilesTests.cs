@@ -12,6 +12,7 @@ public sealed class HostileFilesTests(ITestOutputHelper output)
     [Theory]
     [InlineData("models", 5000)]
     [InlineData("data", 3000)]
+    [InlineData("weights", 3000)]
     public void Run_MutatedFiles_AreReadOrRefusedWithOneClearError(string kind, int cases)
     {
         string folder = Directory.CreateTempSubdirectory("fewbit-fuzzing").FullName;

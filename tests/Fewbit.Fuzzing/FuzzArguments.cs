@@ -6,9 +6,9 @@ namespace Fewbit.Fuzzing;
 internal sealed record FuzzArguments
 {
     private const string Usage = """
-        fuzzing [--models N] [--data N] [--seed S] [--first N] [--processes P] [--folder DIR] [--report FILE]
+        fuzzing [--models N] [--data N] [--weights N] [--seed S] [--first N] [--processes P] [--folder DIR] [--report FILE]
         fuzzing --seeds
-        fuzzing --case N --kind models|data [--seed S] [--folder DIR]
+        fuzzing --case N --kind models|data|weights [--seed S] [--folder DIR]
         """;
 
     public int Seed { get; init; } = 20260101;
@@ -44,13 +44,13 @@ internal sealed record FuzzArguments
             bool isNumber = long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out long number);
             given = args[i] switch
             {
-                "--models" or "--data" when isNumber => given with { Counts = [.. given.Counts, (args[i][2..], number)] },
+                "--models" or "--data" or "--weights" when isNumber => given with { Counts = [.. given.Counts, (args[i][2..], number)] },
                 "--seeds" => given with { ListsSeeds = true },
                 "--seed" when isNumber => given with { Seed = (int)number },
                 "--first" when isNumber => given with { First = number },
                 "--processes" when isNumber && number > 0 => given with { Processes = (int)number },
                 "--case" when isNumber => given with { Case = number },
-                "--kind" when value is "models" or "data" => given with { Kind = value },
+                "--kind" when value is "models" or "data" or "weights" => given with { Kind = value },
                 "--folder" when value.Length > 0 => given with { Folder = Path.GetFullPath(value) },
                 "--report" when value.Length > 0 => given with { Report = value },
                 _ => null,
@@ -61,7 +61,7 @@ internal sealed record FuzzArguments
                 return null;
             }
         }
-        if (given.Counts.Count == 0 && given.Case is null) given = given with { Counts = [("models", 20_000), ("data", 5_000)] };
+        if (given.Counts.Count == 0 && given.Case is null) given = given with { Counts = [("models", 20_000), ("data", 5_000), ("weights", 5_000)] };
         return given;
     }
 }

@@ -35,7 +35,7 @@ public static class WeightFile
     private static IReadOnlyDictionary<string, Tensor> Safetensors(string path, long maxBytes)
     {
         long bytes = new FileInfo(path).Length;
-        return bytes <= maxBytes ? SafetensorsFile.Read(path).Tensors : throw new InvalidDataException($"{path}: has {bytes} bytes, more than the {maxBytes} that are allowed (WeightFileOptions.MaxBytes)");
+        return bytes <= maxBytes ? SafetensorsFile.Read(path).Tensors : throw new InvalidDataException($"{path}: has {bytes} bytes, more than the limit WeightFileOptions.MaxBytes of {maxBytes}");
     }
 
     private static string Kind(ReadOnlySpan<byte> start) => start switch

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Fewbit.Fuzzing.Data;
 using Fewbit.Fuzzing.Models;
+using Fewbit.Fuzzing.Weights;
 using Fewbit.Tensors.Threading;
 
 namespace Fewbit.Fuzzing.Campaign;
@@ -21,7 +22,8 @@ internal static class Child
     {
         "models" => new ModelCases(seed, folder),
         "data" => new DataCases(seed, folder),
-        _ => throw new ArgumentException($"there are no cases of kind '{kind}', expected models or data"),
+        "weights" => new WeightCases(seed, folder),
+        _ => throw new ArgumentException($"there are no cases of kind '{kind}', expected models, data or weights"),
     };
 
     private static void RunAll(ICases cases, long first, long end, long step, TextWriter output)

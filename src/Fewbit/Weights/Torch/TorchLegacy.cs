@@ -38,7 +38,7 @@ internal static class TorchLegacy
         long count = reader.Int64(), left = file.Length - file.Position, size = storage.Type.BitWidth() / 8;
         if (count != storage.Count || count > left / size) throw new InvalidDataException($"{name} is {storage.Count} x {storage.Type.Name()}, the file has {count} of which {left} bytes are there; is it truncated?");
         maxBytes -= count * size;
-        if (maxBytes < 0) throw new InvalidDataException($"{name}: the file's tensors need more bytes than are allowed (WeightFileOptions.MaxBytes)");
+        if (maxBytes < 0) throw new InvalidDataException($"{name}: the file's tensors need more bytes than the limit WeightFileOptions.MaxBytes");
         storage.Elements = ArrayBytes.Read(file, storage.Type, [storage.Count], bigEndian: false);
     }
 }

@@ -26,7 +26,7 @@ internal sealed record TorchTensor(TorchStorage Storage, ElementType Type, long 
         int size = Type.BitWidth() / 8;
         if (shape.ElementCount == 0 || IsDense(shape)) return storage.View(Type, shape, Math.Min(Offset * size, storage.ByteCount - shape.ElementCount * size));
         budget -= shape.ElementCount * size;
-        if (budget < 0) throw new InvalidDataException($"{name}: the file's tensors need more bytes than are allowed (WeightFileOptions.MaxBytes)");
+        if (budget < 0) throw new InvalidDataException($"{name}: the file's tensors need more bytes than the limit WeightFileOptions.MaxBytes");
         Tensor dense = Tensor.AllocateUninitialized(Type, shape);
         ArrayBytes.CopyStrided(storage, Offset, Strides, dense);
         return dense;

@@ -38,7 +38,7 @@ internal static class TorchZip
             if (storage.Count > entry.Length / size || storage.Count * size != entry.Length)
                 throw new InvalidDataException($"{name} is {storage.Count} x {storage.Type.Name()}, the file has {entry.Length} bytes of it; is it truncated?");
             maxBytes -= entry.Length;
-            if (maxBytes < 0) throw new InvalidDataException($"{name}: the file's tensors need more bytes than are allowed (WeightFileOptions.MaxBytes)");
+            if (maxBytes < 0) throw new InvalidDataException($"{name}: the file's tensors need more bytes than the limit WeightFileOptions.MaxBytes");
             storage.Elements = ReadEntry(entry, name, stream => ArrayBytes.Read(stream, storage.Type, [storage.Count], bigEndian: false));
         }
         return StateDict.From(root, path, maxBytes);
