@@ -18,6 +18,7 @@ var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
     ["reconstruction"] = () => ReconstructionRun.Run(args[1..]),
     ["reconstruction-speed"] = () => ReconstructionSpeed.Run(args[1..]),
     ["reconstruction-step"] = ReconstructionStep.Run,
+    ["training-data"] = () => TrainingData.Run(args[1..]),
     ["training-step"] = () => TrainingStep.Run(args[1..]),
 };
 

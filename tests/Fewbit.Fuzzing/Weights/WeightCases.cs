@@ -26,7 +26,7 @@ internal sealed class WeightCases : ICases
         (_seed, _folder) = (seed, Directory.CreateDirectory(Path.Combine(folder, "weights")).FullName);
         string path = Path.Combine(_folder, ArtifactName);
         ArtifactFile.Write(path, Plan());
-        string side = Directory.GetFiles(_folder, "*.safetensors").Single();
+        string side = Directory.GetFiles(_folder, ArtifactName + ".*.safetensors").Single();
         (_json, _tensors) = (File.ReadAllBytes(path), File.ReadAllBytes(side));
         _graph = new("weights");
         _graph.AddInput("x", ElementType.Float32, ["N", 2]).Linear("w", 3).Returns("y");
