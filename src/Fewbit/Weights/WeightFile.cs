@@ -1,4 +1,3 @@
-using Fewbit.Data;
 using Fewbit.Data.Arrays;
 using Fewbit.Storage;
 using Fewbit.Tensors;

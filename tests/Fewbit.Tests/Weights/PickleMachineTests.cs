@@ -55,6 +55,13 @@ public sealed class PickleMachineTests
         Assert.Contains(expected, message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Run_LongNumber_IsAsWideAsItNeedsToBe()
+    {
+        Assert.Equal(1L << 40, Run("\u0080\u0002\u008a\u0006\u0000\u0000\u0000\u0000\u0000\u0001."));
+        Assert.Equal(System.Numerics.BigInteger.Pow(2, 64), Run("\u0080\u0002\u008a\u0009\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0000\u0001."));
+    }
+
     private static object? Run(string pickle) => new PickleMachine(new(new MemoryStream(Encoding.Latin1.GetBytes(pickle)), "file"), new TorchWorld("file")).Run();
 
     private static string Text(object? value, int depth) => value switch

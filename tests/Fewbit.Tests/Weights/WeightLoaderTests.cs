@@ -3,7 +3,6 @@ using Fewbit.Evaluation;
 using Fewbit.Graphs;
 using Fewbit.Models;
 using Fewbit.Runtime;
-using Fewbit.Storage;
 using Fewbit.Tensors;
 using Fewbit.Testing;
 using Fewbit.Tests.Models;

@@ -1,10 +1,12 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
 
 namespace Fewbit.Data.Text;
 
 /// <summary>A long text as token numbers.</summary>
+[SuppressMessage("Naming", "CA1711:Identifiers should not have incorrect suffix", Justification = "The field calls a long text a token stream.")]
 public sealed class TokenStream
 {
     private readonly int[] _tokens;

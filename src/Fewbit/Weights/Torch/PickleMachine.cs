@@ -65,7 +65,7 @@ internal sealed class PickleMachine(PickleReader reader, IPickleWorld world)
             case 'J': Push((long)reader.Int32()); break;
             case 'K': Push((long)reader.Byte()); break;
             case 'M': Push((long)reader.UInt16()); break;
-            case '\u008a': Push(Long(reader.Byte())); break;
+            case '\u008a': PushLong(reader.Byte()); break;
             case 'G': Push(reader.DoubleBigEndian()); break;
             case 'X': Push(reader.Utf8((uint)reader.Int32())); break;
             case '\u008c': Push(reader.Utf8(reader.Byte())); break;
@@ -160,11 +160,12 @@ internal sealed class PickleMachine(PickleReader reader, IPickleWorld world)
         if (push) Push(dict);
     }
 
-    private object Long(int bytes)
+    private void PushLong(int bytes)
     {
         if (bytes > MaxLongBytes) throw reader.Damaged($"has a pickled number of {bytes} bytes");
         var value = new BigInteger(reader.Bytes(bytes), isUnsigned: false, isBigEndian: false);
-        return value >= long.MinValue && value <= long.MaxValue ? (long)value : value;
+        if (value >= long.MinValue && value <= long.MaxValue) Push((long)value);
+        else Push(value);
     }
 
     private object? Remembered(long key) => _memo.TryGetValue(key, out object? value) ? value : throw reader.Damaged($"has a pickle that recalls value {key}, which was never stored");

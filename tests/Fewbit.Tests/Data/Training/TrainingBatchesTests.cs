@@ -206,7 +206,7 @@ public sealed class TrainingBatchesTests
         Refused("only pictures can be augmented", () => new TrainingBatches(arrays, [new("x", ElementType.Float32, ["N", 1])], options: new() { Augmentation = AugmentationOptions.Cifar }));
         Assert.Equal((2, true, 2), Fixed(new(new Greys(5), [new("x", ElementType.Float32, [2, 3, 4, 4])], Preprocessing.ZeroTo255, new() { DropLast = false })));
 
-        static void Refused(string expected, Action act) => Assert.Contains(expected, Assert.Throws<ArgumentException>(act).Message, StringComparison.Ordinal);
+        static void Refused(string expected, Func<object> act) => Assert.Contains(expected, Assert.Throws<ArgumentException>(act).Message, StringComparison.Ordinal);
         static (int, bool, int) Fixed(TrainingBatches batches) => (batches.BatchSize, batches.DropLast, batches.BatchesPerEpoch);
     }
 
