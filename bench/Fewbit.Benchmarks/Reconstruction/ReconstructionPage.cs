@@ -21,7 +21,7 @@ internal static class ReconstructionPage
         var text = new StringBuilder();
         text.AppendLine(CultureInfo.InvariantCulture, $"{Machine.Processor}; one thread.").AppendLine();
         text.AppendLine("| method, setting | seeds | top-1 lossless | original | agreement | top-1 JPEG | original | agreement | CPU s | seconds of steps |").AppendLine("|---|---|---|---|---|---|---|---|---|---|");
-        foreach (ReconstructionRow row in ReconstructionRow.All)
+        foreach (ReconstructionRow row in ReconstructionRow.All.Concat(ReconstructionRow.Deployed))
         {
             ReconstructionRecord[] runs = [.. records.Where(record => record.Row == row.Key).OrderBy(record => record.Seed)];
             if (runs.Length > 0) text.AppendLine(Line(row, runs, sets));

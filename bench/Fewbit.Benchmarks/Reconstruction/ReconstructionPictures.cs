@@ -1,8 +1,7 @@
 using Fewbit.Benchmarks.Results;
 using Fewbit.Data;
 using Fewbit.Graphs;
-using Fewbit.Graphs.Execution;
-using Fewbit.Graphs.Passes;
+using Fewbit.Runtime;
 using Fewbit.Tensors;
 
 namespace Fewbit.Benchmarks.Reconstruction;
@@ -23,7 +22,7 @@ internal static class ReconstructionPictures
     /// <summary>What a network returns for each picture.</summary>
     public static Tensor Scores(Graph graph, Tensor pictures)
     {
-        using var runner = new GraphRunner(Passes.ForExecution(graph));
+        using ModelRunner runner = ModelRunner.From(graph);
         Tensor? scores = null;
         for (long first = 0; first < pictures.Shape[0]; first += 64)
         {

@@ -32,6 +32,15 @@ internal sealed record ReconstructionRow(string Key, string Title, Reconstructio
         new("qdrop-w2a2", "QDrop W2A2, 1000 steps", ReconstructionMethod.QDrop(1000), 2, 2, 74.83, 64.46),
     ];
 
+    /// <summary>The rows that quantize activations, placed so that ONNX Runtime computes in integers. Weights learned alone are the same in both placements.</summary>
+    public static IReadOnlyList<ReconstructionRow> Deployed { get; } =
+    [
+        .. All.Where(row => row.Activations > 0).Select(row => row with
+        {
+            Key = row.Key + "-deploy", Title = row.Title + ", deployed", PeerLossless = null, PeerJpeg = null, Placement = QuantizerPlacement.Deploy,
+        }),
+    ];
+
     public QuantizationOptions Options => Method.Apply(new()
     {
         Weights = new IntegerFormat(Weights, IsSigned: false),

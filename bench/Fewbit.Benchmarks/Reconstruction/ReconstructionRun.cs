@@ -26,10 +26,17 @@ internal static class ReconstructionRun
     public static readonly string[] TestFiles = ["test_lossless_846.bin", "test_jpeg_10000.bin"];
     private const string CalibrationFile = "calib_lossless_1024.bin";
 
-    /// <param name="args">Folder of the results; then keys of rows and seeds, all where none is given.</param>
+    /// <param name="args">Folder of the results; then keys of rows and seeds, all where none is given; --placement deploy for the rows of that placement.</param>
     public static void Run(string[] args)
     {
-        if (args.Length == 0) throw new ArgumentException("expected: reconstruction FOLDER [ROW ...] [SEED ...]");
+        const string usage = "expected: reconstruction FOLDER [--placement paper|deploy] [ROW ...] [SEED ...]";
+        IReadOnlyList<ReconstructionRow> rows = ReconstructionRow.All;
+        if (Array.IndexOf(args, "--placement") is >= 0 and var at)
+        {
+            rows = args.ElementAtOrDefault(at + 1) switch { "paper" => rows, "deploy" => ReconstructionRow.Deployed, _ => throw new ArgumentException(usage) };
+            args = [.. args[..at], .. args[(at + 2)..]];
+        }
+        if (args.Length == 0) throw new ArgumentException(usage);
         Workers.ThreadCount = 1;
         string folder = args[0];
         Directory.CreateDirectory(folder);
@@ -38,16 +45,16 @@ internal static class ReconstructionRun
         Graph model = OnnxFile.Load(Machine.Data("cifar10/models/resnet20.onnx")), prepared = Preparation.Prepare(model);
         foreach (ulong seed in seeds.Length > 0 ? seeds : [1005, 1006, 1007])
         {
-            foreach (ReconstructionRow row in ReconstructionRow.All.Where(row => keys.Length == 0 || keys.Contains(row.Key)))
+            foreach (ReconstructionRow row in rows.Where(row => keys.Length == 0 || keys.Contains(row.Key)))
             {
                 string path = Path.Combine(folder, $"{row.Key}-{seed}.json");
-                if (!File.Exists(path)) File.WriteAllText(path, JsonSerializer.Serialize(Quantize(prepared, row, seed, folder)));
+                if (!File.Exists(path)) File.WriteAllText(path, JsonSerializer.Serialize(Quantize(model, prepared, row, seed, folder)));
             }
         }
         ReconstructionPage.Write(folder, prepared);
     }
 
-    private static ReconstructionRecord Quantize(Graph prepared, ReconstructionRow row, ulong seed, string folder)
+    private static ReconstructionRecord Quantize(Graph model, Graph prepared, ReconstructionRow row, ulong seed, string folder)
     {
         TimeSpan start = Process.GetCurrentProcess().TotalProcessorTime;
         QuantizerSites sites = QuantizerSites.Find(prepared, row.Options);
@@ -60,8 +67,8 @@ internal static class ReconstructionRun
         reconstructor.Run(new Dictionary<string, Tensor> { [prepared.Inputs[0].Name] = pictures }, new Lines());
         double seconds = (Process.GetCurrentProcess().TotalProcessorTime - start).TotalSeconds + (weights?.Seconds ?? 0);
         foreach (UnitReport unit in reconstructor.Reports) Console.WriteLine($"  {row.Key} {seed} {unit}");
-        Graph simulated = Simulate(prepared, sites, reconstructor.State);
-        var predictions = TestFiles.ToDictionary(file => file, file => string.Concat(ReconstructionPictures.Classes(ReconstructionPictures.Scores(simulated, ReconstructionPictures.Load(prepared, file).Pictures))));
+        Graph result = row.Placement == QuantizerPlacement.Paper ? Simulate(prepared, sites, reconstructor.State) : Export(model, sites, row, reconstructor.State, pictures.Rows(0, 64));
+        var predictions = TestFiles.ToDictionary(file => file, file => string.Concat(ReconstructionPictures.Classes(ReconstructionPictures.Scores(result, ReconstructionPictures.Load(prepared, file).Pictures))));
         foreach (string file in TestFiles)
         {
             int[] labels = ReconstructionPictures.Load(prepared, file).Labels;
@@ -73,6 +80,13 @@ internal static class ReconstructionRun
 
     private static Graph Simulate(Graph prepared, QuantizerSites sites, QuantizedState state) => SimulatedGraph.Build(prepared, sites, state.Activations,
         sites.Weights.ToDictionary(site => site.Node.Name, state.WeightOf, StringComparer.Ordinal));
+
+    /// <summary>The model as it is written: its codes are those of ONNX Runtime.</summary>
+    private static Graph Export(Graph model, QuantizerSites sites, ReconstructionRow row, QuantizedState state, Tensor pictures)
+    {
+        var weights = sites.Weights.ToDictionary(site => site.Node.Name, site => new GivenWeight(state.Codes[site.Node.Name], state.GridOf(site)), StringComparer.Ordinal);
+        return Quantizer.Write(model, [new Dictionary<string, Tensor> { [model.Inputs[0].Name] = pictures }], row.Options, new(weights, state.Activations)).Model;
+    }
 
     private sealed class Lines : IProgress<ReconstructionProgress>
     {
