@@ -9,7 +9,7 @@ namespace Fewbit.Graphs.Operators;
 /// <param name="Precision">Element type of scores and probabilities; null: float32, of float64 inputs float64.</param>
 /// <param name="ChangeScores">Takes and returns the scores [N, heads, L, S].</param>
 /// <param name="ChangeProbabilities">Takes and returns the probabilities.</param>
-internal sealed record FlexAttention(float Scale, ElementType? Precision, Graph? ChangeScores, Graph? ChangeProbabilities) : IOperator
+internal sealed record FlexAttention(float Scale, ElementType? Precision, Graph? ChangeScores, Graph? ChangeProbabilities) : IDifferentiable
 {
     public static FlexAttention Parse(Node node)
     {
@@ -42,6 +42,13 @@ internal sealed record FlexAttention(float Scale, ElementType? Precision, Graph?
         ElementType type = context.Input(0).Type;
         if (PrecisionFor(type) == ElementType.Float64 || type == ElementType.Float64) Run<double>(context);
         else Run<float>(context);
+    }
+
+    public void Gradient(GradientContext context)
+    {
+        context.Node.Expect(ChangeScores is null && ChangeProbabilities is null && PrecisionFor(context.Input(0).Type) == context.Input(0).Type, $"has no gradient rule where a graph changes its scores or probabilities, or where these have another type than {context.Input(0).Type.Name()}");
+        var attention = new Attention(0, 0, Scale, 0, false, 0);
+        CompositeGradient.Apply(context, inputs => [AttentionSpelling.SpellOut(attention, context.Node, inputs)[0]]);
     }
 
     private ElementType PrecisionFor(ElementType type) => Precision ?? (type == ElementType.Float64 ? type : ElementType.Float32);

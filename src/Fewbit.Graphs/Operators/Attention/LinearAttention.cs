@@ -13,9 +13,9 @@ namespace Fewbit.Graphs.Operators;
 /// <param name="Scale">Factor of the output; 0: 1 / sqrt(size).</param>
 /// <param name="IsGated">Whether the state decays.</param>
 /// <param name="IsDelta">Whether a write replaces.</param>
-internal sealed record LinearAttention(int QueryHeads, int KeyHeads, float Scale, bool IsGated, bool IsDelta) : IOperator
+internal sealed record LinearAttention(int QueryHeads, int KeyHeads, float Scale, bool IsGated, bool IsDelta) : IDifferentiable
 {
-    private const int Key = 1, ValueInput = 2, State = 3, Decay = 4, Beta = 5, Erase = 6;
+    public const int Key = 1, ValueInput = 2, State = 3, Decay = 4, Beta = 5, Erase = 6;
 
     public static LinearAttention Parse(Node node)
     {
@@ -63,6 +63,8 @@ internal sealed record LinearAttention(int QueryHeads, int KeyHeads, float Scale
         if (context.Input(0).Type == ElementType.Float64) Run<double>(context);
         else Run<float>(context);
     }
+
+    public void Gradient(GradientContext context) => CompositeGradient.Apply(context, inputs => LinearAttentionSpelling.SpellOut(this, context.Node, inputs));
 
     private static long Size(Node node, long width, int heads, string name)
     {

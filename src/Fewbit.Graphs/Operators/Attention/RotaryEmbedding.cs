@@ -8,7 +8,7 @@ namespace Fewbit.Graphs.Operators;
 /// <param name="RotaryLength">Elements of a head that are turned; 0 for all.</param>
 /// <param name="IsInterleaved">Whether pairs are neighbours; otherwise the halves of the turned part are paired.</param>
 /// <param name="PositionsFirst">com.microsoft: input 1 holds the positions (or one, of the first element), inputs 2 and 3 the angles.</param>
-internal sealed record RotaryEmbedding(long Heads, long RotaryLength, bool IsInterleaved, bool PositionsFirst = false) : ICompiledOperator
+internal sealed record RotaryEmbedding(long Heads, long RotaryLength, bool IsInterleaved, bool PositionsFirst = false) : ICompiledOperator, IDifferentiable
 {
     private int Positions => PositionsFirst ? 1 : 3;
 
@@ -44,6 +44,51 @@ internal sealed record RotaryEmbedding(long Heads, long RotaryLength, bool IsInt
         ElementType.Float64 => new Kernel<double>(this),
         var other => context.Node.NoKernel(other),
     };
+
+    public void Gradient(GradientContext context)
+    {
+        context.Node.Expect(!context.Needs(Cosines) && !context.Needs(Sines), $"has no gradient rule for its cosines and sines");
+        CompositeGradient.Apply(context, inputs => [SpellOut(context.Node, inputs)]);
+    }
+
+    /// <summary>The turned pairs in simpler operators.</summary>
+    private Value SpellOut(Node node, Value?[] inputs)
+    {
+        (Value x, Value cosines, Value sines) = (inputs[0]!, inputs[Cosines]!, inputs[Sines]!);
+        if (x.Shape is not { } shape || !shape.Dims[^1].IsKnown || cosines.Shape is not { Rank: > 0 } angles || !angles.Dims[^1].IsKnown) throw node.Fail("has an input or angles of unknown size, which its gradient rule needs");
+        Graph graph = x.Graph;
+        Value Integers(params ReadOnlySpan<long> numbers) => graph.AddConstant("lengths", Tensor.From(numbers));
+        long pairs = angles.Dims[^1].Length, width = shape.Dims[^1].Length, heads = shape.Rank == 4 ? 1 : Heads > 0 ? Heads : width / (2 * pairs), size = width / heads;
+        bool isSplit = shape.Rank == 4;
+        Value rows = isSplit ? x : x.Apply("Reshape", Integers(0, 0, heads, size));
+        Value a = rows.Apply("Slice", Integers(0), Integers(2 * pairs), Integers(-1)), rest = rows.Apply("Slice", Integers(2 * pairs), Integers(size), Integers(-1)), b;
+        Value Part(Value whole, long first, long end, long step) => whole.Apply("Slice", Integers(first), Integers(end), Integers(-1), Integers(step));
+        (a, b) = IsInterleaved ? (Part(a, 0, 2 * pairs, 2), Part(a, 1, 2 * pairs, 2)) : (Part(a, 0, pairs, 1), Part(a, pairs, 2 * pairs, 1));
+        (Value c, Value s) = (Angles(cosines), Angles(sines));
+        (Value left, Value right) = (c * a - s * b, s * a + c * b);
+        Value turned;
+        if (IsInterleaved)
+        {
+            Value last = Integers(-1);
+            turned = left.Apply("Unsqueeze", last).Apply("Concat", new Attributes { { "axis", -1 } }, right.Apply("Unsqueeze", last)).Apply("Reshape", Integers(0, 0, 0, 2 * pairs));
+        }
+        else turned = left.Apply("Concat", new Attributes { { "axis", -1 } }, right);
+        if (2 * pairs < size) turned = turned.Apply("Concat", new Attributes { { "axis", -1 } }, rest);
+        return isSplit ? turned : turned.Apply("Reshape", x.Apply("Shape"));
+
+        // One row for each place [N, L, pairs], with a dimension for the heads.
+        Value Angles(Value table)
+        {
+            Value length = x.Apply("Shape", new Attributes { { "start", isSplit ? 2 : 1 }, { "end", isSplit ? 3 : 2 } }), items = x.Apply("Shape", new Attributes { { "start", 0 }, { "end", 1 } });
+            Value places = graph.AddConstant("zero", Tensor.Scalar(0L)).Apply("Range", length.Apply("Squeeze"), graph.AddConstant("one", Tensor.Scalar(1L)));
+            Value? stated = Positions < inputs.Length ? inputs[Positions] : null;
+            Value rowsOf = table;
+            if (stated is { Shape: { IsKnown: true } known } && known.ToShape().ElementCount == 1) rowsOf = table.Apply("Gather", places + stated.Apply("Reshape", Integers(1))).Apply("Unsqueeze", Integers(0));
+            else if (stated is not null) rowsOf = table.Apply("Gather", stated);
+            else rowsOf = table.Apply("Reshape", items.Apply("Concat", new Attributes { { "axis", 0 } }, length, Integers(pairs)));
+            return rowsOf.Apply("Unsqueeze", Integers(isSplit ? 1 : 2));
+        }
+    }
 
     /// <summary>The kernel by itself, for operators that turn queries and keys among other things.</summary>
     public IKernel ToKernel<T>() where T : unmanaged, INumber<T> => new Kernel<T>(this);

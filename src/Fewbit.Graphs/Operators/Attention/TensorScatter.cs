@@ -5,7 +5,7 @@ namespace Fewbit.Graphs.Operators;
 /// <summary>ONNX TensorScatter, opset 24: a cache with new items written along its sequence axis, for each batch item from its own place on.</summary>
 /// <param name="Axis">The sequence; dimension 0 is the batch.</param>
 /// <param name="IsCircular">Whether writing goes on at the start when it reaches the end.</param>
-internal sealed record TensorScatter(long Axis, bool IsCircular) : IOperator
+internal sealed record TensorScatter(long Axis, bool IsCircular) : IDifferentiable
 {
     private const int Update = 1, Places = 2;
 
@@ -35,6 +35,20 @@ internal sealed record TensorScatter(long Axis, bool IsCircular) : IOperator
         }
         context.SetOutput(0, type, context.InputShape(0));
     }
+
+    public void Gradient(GradientContext context) => CompositeGradient.Apply(context, inputs =>
+    {
+        (Value cache, Value update, Graph graph) = (inputs[0]!, inputs[Update]!, context.Graph);
+        int rank = cache.Shape?.Rank ?? throw context.Node.Fail("has a cache of unknown rank, which its gradient rule needs"), axis = context.Node.Axis(Axis, rank);
+        Value Integers(params ReadOnlySpan<long> numbers) => graph.AddConstant("lengths", Tensor.From(numbers));
+        Value Length(Value value) => value.Apply("Shape", new Attributes { { "start", (long)axis }, { "end", axis + 1L } });
+        Value places = graph.AddConstant("zero", Tensor.Scalar(0L)).Apply("Range", Length(update).Apply("Squeeze"), graph.AddConstant("one", Tensor.Scalar(1L)));
+        if (axis < rank - 1) places = places.Apply("Unsqueeze", Integers([.. Enumerable.Range(1, rank - 1 - axis).Select(i => (long)i)]));
+        if (inputs.Length > Places && inputs[Places] is { } starts)
+            places = starts.Apply("Cast", new Attributes { { "to", (long)ElementType.Int64 } }).Apply("Unsqueeze", Integers([.. Enumerable.Range(1, rank - 1).Select(i => (long)i)])) + places;
+        if (IsCircular) places = places.Apply("Mod", Length(cache));
+        return [cache.Apply("ScatterElements", new Attributes { { "axis", (long)axis } }, places.Apply("Expand", update.Apply("Shape")), update)];
+    });
 
     public unsafe void Evaluate(EvaluationContext context)
     {

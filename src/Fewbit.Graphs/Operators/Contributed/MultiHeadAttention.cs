@@ -7,9 +7,9 @@ namespace Fewbit.Graphs.Operators.Contributed;
 /// <param name="Scale">Factor of the scores; 0: 1 / sqrt(size).</param>
 /// <param name="Filter">What is added to the score of a padding key.</param>
 /// <param name="IsCausal">Whether a query sees only keys up to its own place.</param>
-internal sealed record MultiHeadAttention(int HeadCount, float Scale, float Filter, bool IsCausal) : IOperator
+internal sealed record MultiHeadAttention(int HeadCount, float Scale, float Filter, bool IsCausal) : IDifferentiable
 {
-    private const int Bias = 3, Padding = 4, ScoreBias = 5, PastKey = 6, PastValue = 7;
+    public const int Bias = 3, Padding = 4, ScoreBias = 5, PastKey = 6, PastValue = 7;
 
     public static MultiHeadAttention Parse(Node node)
     {
@@ -53,6 +53,12 @@ internal sealed record MultiHeadAttention(int HeadCount, float Scale, float Filt
         if (context.HasOutput(1)) k.CopyTo(context.Output(1));
         if (context.HasOutput(2)) v.CopyTo(context.Output(2));
         Heads.Attend(context, q, k, v, Mask(context, (int)q.Shape[2], (int)k.Shape[2]), Scale, 0, context.Output(0));
+    }
+
+    public void Gradient(GradientContext context)
+    {
+        context.Node.Expect(context.Input(0).Shape is { Rank: 3 } shape && shape[2].IsKnown && context.Input(1).Shape is not null && context.Input(2).Shape is not null, $"has a query {context.Input(0)} of unknown width or a key or value of unknown rank, which its gradient rule needs");
+        CompositeGradient.Apply(context, inputs => MultiHeadSpelling.SpellOut(this, inputs));
     }
 
     /// <summary>Earlier and new keys (or values) as [N, heads, total, size].</summary>

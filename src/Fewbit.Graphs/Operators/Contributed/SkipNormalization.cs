@@ -7,7 +7,7 @@ namespace Fewbit.Graphs.Operators.Contributed;
 /// <summary>com.microsoft SkipLayerNormalization(x, skip, gamma, beta, bias) and SkipSimplifiedLayerNormalization(x, skip, gamma, bias): the last dimension of x + skip + bias normalized; output 3 is that sum.</summary>
 /// <param name="Epsilon">Added to the variance.</param>
 /// <param name="IsCentred">Whether the mean is taken off.</param>
-internal sealed record SkipNormalization(float Epsilon, bool IsCentred) : IOperator
+internal sealed record SkipNormalization(float Epsilon, bool IsCentred) : IDifferentiable
 {
     private const int Skip = 1, Scale = 2, Mean = 1, InverseDeviation = 2, Sum = 3;
 
@@ -43,6 +43,18 @@ internal sealed record SkipNormalization(float Epsilon, bool IsCentred) : IOpera
     {
         if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Real(context.Node, context.Input(0).Type, new Action(context, this));
     }
+
+    public void Gradient(GradientContext context) => CompositeGradient.Apply(context, inputs =>
+    {
+        Value sum = inputs[0]! + inputs[Skip]!;
+        if (context.Node.Input(Bias) is not null) sum += inputs[Bias]!;
+        var attributes = new Attributes { { "axis", -1 }, { "epsilon", Epsilon } };
+        Value? shift = IsCentred && inputs.Length > Shift ? inputs[Shift] : null;
+        Value?[] parts = shift is null ? [sum, inputs[Scale]] : [sum, inputs[Scale], shift];
+        if (!IsCentred) return [sum.Apply("RMSNormalization", attributes, inputs[Scale]), null, null, sum];
+        IReadOnlyList<Value> outputs = context.Graph.AddNode("LayerNormalization", parts, attributes, outputs: 3).Outputs;
+        return [.. outputs, sum];
+    });
 
     private readonly struct Action(EvaluationContext context, SkipNormalization settings) : IRealAction
     {
