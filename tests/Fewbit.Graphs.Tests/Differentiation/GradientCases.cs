@@ -6,7 +6,7 @@ namespace Fewbit.Graphs.Tests.Differentiation;
 internal static partial class GradientCases
 {
     public static IEnumerable<GradientCase> All =>
-        [.. Unary, .. Binary, .. Movement, .. Selection, .. Reductions, .. Matrix, .. Windows, .. Resampling, .. Normalization, .. Signal, .. Fused, .. Losses, .. Recurrence, .. Learning, .. Control];
+        [.. Unary, .. Binary, .. Movement, .. Selection, .. Reductions, .. Matrix, .. Windows, .. Resampling, .. Normalization, .. Signal, .. Fused, .. Losses, .. Recurrence, .. Sequences, .. Learning, .. Control];
 
     private static int s_seed;
 

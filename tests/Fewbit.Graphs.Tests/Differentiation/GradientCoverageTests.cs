@@ -16,6 +16,7 @@ public sealed class GradientCoverageTests
         ["BatchNormalizationTraining"] = "BatchNormalizationTrainingTests",
         ["LSTMGradient"] = "SequenceGradientTests",
         ["LstmGradient"] = "SequenceGradientTests",
+        ["MultiHeadAttention"] = "SequenceGradientTests",
         ["FakeQuantize"] = "FakeQuantizeTests",
         ["DropQuantize"] = "DropQuantizeTests",
         ["SoftRoundedWeight"] = "SoftRoundingTests",

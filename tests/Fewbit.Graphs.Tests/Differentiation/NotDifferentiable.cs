@@ -35,9 +35,8 @@ internal static class NotDifferentiable
         Add("ai.fewbit", "gradients of what learned rounding minimizes, which methods differentiate once", "SoftRoundedWeightGradient", "RoundingRegularizerGradient", "PowerLossGradient");
         Add("ai.fewbit", "passes put them into graphs that are run, not learned", "Reorder", "PacketMean", "ColumnConvTranspose", "RationalSigmoid");
         Add("ai.fewbit", "float32 only; its rule is that of FusedMatMul (com.microsoft) and the activations", "FusedMatMul");
-        Add("", Composed, "LinearAttention", "RotaryEmbedding", "TensorScatter", "If", "Loop", "Scan");
-        Add("ai.onnx.preview", Composed, "FlexAttention");
-        Add("com.microsoft", Composed, "MultiHeadAttention", "GroupQueryAttention", "RotaryEmbedding", "SkipLayerNormalization", "SkipSimplifiedLayerNormalization");
+        Add("", Composed, "If", "Loop", "Scan");
+        Add("com.microsoft", Composed, "GroupQueryAttention");
         return table;
     }
 }

@@ -83,6 +83,48 @@ public sealed class SequenceGradientTests
         v => [v[0].Apply("Attention", new Attributes { { "q_num_heads", 2 }, { "kv_num_heads", 1 }, { "is_causal", isCausal } }, v[1], v[2])], 1e-4,
         Random(1, 2, queries, 18), Random(2, 2, keys, 9), Random(3, 2, keys, 11));
 
+    /// <summary>The operator computes in float32 alone: in float64 the same is written with ONNX Attention.</summary>
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void MultiHeadAttention_BiasPaddingPast_EqualsAttention(bool isCausal, bool hasLengths)
+    {
+        const int heads = 2, size = 3, width = heads * size;
+        FloatGradientCheck.Run(v =>
+        {
+            (Value q, Value k, Value values, Value bias, Value pastKey, Value pastValue, Graph graph) = (v[0], v[1], v[2], v[3], v[4], v[5], v[0].Graph);
+            // The second item has no keys behind the fifth place.
+            Value padding = hasLengths ? graph.AddConstant("lengths", Tensor.From(7, 5)) : graph.AddConstant("flags", Tensor.From([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0], [2, 7]));
+            if (v[0].Type == ElementType.Float32)
+            {
+                var attributes = new Attributes { { "num_heads", heads }, { "unidirectional", isCausal } };
+                return [.. graph.InsertNode(graph.Nodes.Count, "com.microsoft", "MultiHeadAttention", [q, k, values, bias, padding, null, pastKey, pastValue], attributes, 3).Outputs];
+            }
+            Value Part(int index) => bias.Slice(0, index * width, (index + 1) * width);
+            Tensor mask = Tensor.Allocate(ElementType.Float64, [2, 1, 4, 7]);
+            for (int i = 0; i < mask.ElementCount; i++)
+            {
+                (int n, int query, int key) = (i / 28, i / 7 % 4, i % 7);
+                if (n == 1 && key >= 5) mask.Span<double>()[i] = -10000;
+                if (isCausal && key > query + 3) mask.Span<double>()[i] = double.NegativeInfinity;
+            }
+            return [.. graph.AddNode("Attention", [q + Part(0), k + Part(1), values + Part(2), graph.AddConstant("mask", mask), pastKey, pastValue], new() { { "q_num_heads", heads }, { "kv_num_heads", heads } }, 3).Outputs];
+        }, 1e-4, Random(1, 2, 4, width), Random(2, 2, 4, width), Random(3, 2, 4, width), Random(4, 3 * width), Random(5, 2, heads, 3, size), Random(6, 2, heads, 3, size));
+    }
+
+    [Fact]
+    public void FlexAttention_GraphOfItsOwn_SaysSo()
+    {
+        var graph = new Graph(opset: 23);
+        var body = new Graph("twice", parent: graph);
+        Value score = body.AddInput("score", ElementType.Float64, null);
+        body.AddOutput(body.AddNode("Add", [score, score]).Outputs[0]);
+        Value x = graph.AddInput("x", ElementType.Float64, [1, 2, 3, 4]);
+        Value y = graph.InsertNode(0, "ai.onnx.preview", "FlexAttention", [x, x, x], new() { { "score_mod", body } }, name: "flex").Outputs[0];
+        Assert.Contains("FlexAttention 'flex': has no gradient rule where a graph changes its scores", Assert.Throws<InvalidDataException>(() => Gradients.Of(y, [x])).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(37, 41)]
     [InlineData(700, 53)]

@@ -53,7 +53,8 @@ internal sealed record SkipNormalization(float Epsilon, bool IsCentred) : IDiffe
         Value?[] parts = shift is null ? [sum, inputs[Scale]] : [sum, inputs[Scale], shift];
         if (!IsCentred) return [sum.Apply("RMSNormalization", attributes, inputs[Scale]), null, null, sum];
         IReadOnlyList<Value> outputs = context.Graph.AddNode("LayerNormalization", parts, attributes, outputs: 3).Outputs;
-        return [.. outputs, sum];
+        // The statistics are float32 whatever the input is.
+        return [outputs[0], .. outputs.Skip(1).Select(output => output.Apply("Cast", new Attributes { { "to", (long)ElementType.Float32 } })), sum];
     });
 
     private readonly struct Action(EvaluationContext context, SkipNormalization settings) : IRealAction
