@@ -1,4 +1,3 @@
-using Fewbit.Graphs.Operators;
 using Fewbit.Graphs.Operators.Movement;
 using Fewbit.Tensors;
 

@@ -1,5 +1,4 @@
 using Fewbit.Graphs.Operators;
-using Fewbit.Tensors;
 
 namespace Fewbit.Graphs;
 

@@ -102,26 +102,4 @@ public sealed class SelectionTests
             }
         }
     }
-
-    [Fact]
-    public void Gradient_Selections_MatchFiniteDifferences()
-    {
-        Tensor x = GradientCheck.Random([3, 4], 1), updates = GradientCheck.Random([2, 4], 2), square = GradientCheck.Random([4, 3], 3);
-        Value Ints(Value v, Shape shape, params long[] numbers) => v.Graph.AddConstant("c", Tensor.From<long>(numbers, shape));
-        GradientCheck.Run(v => Square(v[0].Apply("GatherElements", new Attributes { { "axis", 0L } }, Ints(v[0], [2, 4], 0, 1, 2, 0, -1, 1, 0, 0))), x);
-        GradientCheck.Run(v => Square(v[0].Apply("GatherND", Ints(v[0], [3, 1], 2, 0, 2))), x);
-        foreach (string reduction in new[] { "none", "add" })
-        {
-            Attributes Kind() => new() { { "reduction", reduction } };
-            GradientCheck.Run(v => Square(v[0].Apply("ScatterElements", Kind(), Ints(v[0], [2, 4], 0, 1, 2, 0, 2, 2, 1, 1), v[1])), x, updates);
-            GradientCheck.Run(v => Square(v[0].Apply("ScatterND", Kind(), Ints(v[0], [2, 1], 2, 0), v[1])), x, updates);
-        }
-        GradientCheck.RunTwice(v => Square(v[0].Apply("Tile", Ints(v[0], [2], 3, 2))), x);
-        GradientCheck.Run(v => Square(v[0].Apply("Trilu")), x);
-        GradientCheck.Run(v => Square(v[0].Apply("CumSum", new Attributes { { "exclusive", 1L }, { "reverse", 1L } }, Ints(v[0], [], 1))), x);
-        GradientCheck.Run(v => Square(v[0].Graph.AddNode("TopK", [v[0], Ints(v[0], [1], 2)], outputs: 2).Outputs[0]), x);
-        GradientCheck.Run(v => v[0].Graph.AddNode("Einsum", [v[0], v[1]], new() { { "equation", "ij,jk->ki" } }).Outputs[0], x, square);
-    }
-
-    private static Value Square(Value value) => value * value;
 }
