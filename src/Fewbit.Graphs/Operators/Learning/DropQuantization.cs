@@ -82,11 +82,12 @@ internal static unsafe class DropQuantization
         {
             long start = (long)chunk * ChunkElements, end = Math.Min(count, start + ChunkElements), i = start;
             (Vector<float> scale, Vector<float> low, Vector<float> high) = (new(grid.Scale), new(grid.Low), new(grid.High));
+            (bool isAll, Vector<uint> limit) = (threshold == uint.MaxValue, new(threshold));
             for (; i + Vector<float>.Count <= end; i += Vector<float>.Count)
             {
                 Vector<float> value = Vector.Load(x + i);
                 Vector<float> code = Vector.Min(Vector.Max(Vector.Round(value / scale, MidpointRounding.ToEven), low), high) * scale;
-                Choose(threshold == uint.MaxValue, hash, threshold, (uint)i, code, value).Store(y + i);
+                Vector.ConditionalSelect(Takes(isAll, hash, limit, (uint)i), code, value).Store(y + i);
             }
             Forward(new ReadOnlySpan<float>(x + i, (int)(end - i)), grid, hash, threshold, new(y + i, (int)(end - i)), (uint)i);
         }
@@ -99,15 +100,15 @@ internal static unsafe class DropQuantization
         {
             long start = (long)chunk * ChunkElements, end = Math.Min(count, start + ChunkElements), i = start;
             (Vector<float> scale, Vector<float> low, Vector<float> high) = (new(grid.Scale), new(grid.Low), new(grid.High));
-            Vector<float> total = Vector<float>.Zero;
+            (bool isAll, Vector<uint> limit, Vector<float> total) = (threshold == uint.MaxValue, new(threshold), Vector<float>.Zero);
             for (; i + Vector<float>.Count <= end; i += Vector<float>.Count)
             {
                 Vector<float> ratio = Vector.Load(x + i) / scale, code = Vector.Round(ratio, MidpointRounding.ToEven), upstream = Vector.Load(gradient + i);
                 Vector<float> clamped = Vector.Min(Vector.Max(code, low), high), isInside = Vector.Equals(clamped, code).As<int, float>();
                 Vector<float> inner = Vector.BitwiseAnd(upstream, isInside), part = upstream * (clamped - Vector.BitwiseAnd(ratio, isInside));
-                bool isAll = threshold == uint.MaxValue;
-                Choose(isAll, hash, threshold, (uint)i, inner, upstream).Store(xGradient + i);
-                total += Choose(isAll, hash, threshold, (uint)i, part, Vector<float>.Zero);
+                Vector<float> takes = Takes(isAll, hash, limit, (uint)i);
+                Vector.ConditionalSelect(takes, inner, upstream).Store(xGradient + i);
+                total += Vector.BitwiseAnd(takes, part);
             }
             int rest = (int)(end - i);
             float tail = Backward(new ReadOnlySpan<float>(x + i, rest), grid, hash, threshold, new ReadOnlySpan<float>(gradient + i, rest), new Span<float>(xGradient + i, rest), (uint)i);
@@ -115,7 +116,8 @@ internal static unsafe class DropQuantization
         }
     }
 
+    /// <summary>All bits set where an element is quantized.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector<float> Choose(bool isAll, CounterHash hash, uint threshold, uint index, Vector<float> quantized, Vector<float> plain) =>
-        isAll ? quantized : Vector.ConditionalSelect(Vector.LessThan(hash.From(index), new Vector<uint>(threshold)).As<uint, float>(), quantized, plain);
+    private static Vector<float> Takes(bool isAll, CounterHash hash, Vector<uint> threshold, uint index) =>
+        (isAll ? Vector<uint>.AllBitsSet : Vector.LessThan(hash.From(index), threshold)).As<uint, float>();
 }
