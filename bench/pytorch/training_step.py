@@ -103,8 +103,8 @@ def tokens(model, first, second, vocabulary):
 
 
 def create(name):
-    if name == "resnet20":
-        return pictures(CifarResNet(), 128, 32, 10)
+    if name.startswith("resnet20"):  # resnet20 or resnet20:BATCH
+        return pictures(CifarResNet(), int(name.partition(":")[2] or 128), 32, 10)
     if name == "lstm":
         return tokens(LstmModel(), 35, 20, 10000)
     if name == "transformer":
