@@ -20,6 +20,7 @@ var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
     ["reconstruction-step"] = ReconstructionStep.Run,
     ["training-data"] = () => TrainingData.Run(args[1..]),
     ["training-step"] = () => TrainingStep.Run(args[1..]),
+    ["step-parity"] = () => StepParity.Run(args[1..]),
 };
 
 if (args.Length > 0 && programs.TryGetValue(args[0], out Action? program)) program();
