@@ -49,6 +49,11 @@ internal static class RecipeFile
         {
             throw new InvalidDataException($"{source} line {problem.Start.Line.ToString(CultureInfo.InvariantCulture)}: is no valid YAML: {Printable.Of(problem.Message, 200)}", problem);
         }
+        catch (InvalidOperationException problem)
+        {
+            // The parser's own answer where a list or map in brackets meets the next key.
+            throw new InvalidDataException($"{source}: is no valid YAML: a bracket or brace is not closed", problem);
+        }
     }
 
     private static RecipeNode ReadNode(Parser parser, string source, int depth)

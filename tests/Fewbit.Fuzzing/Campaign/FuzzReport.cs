@@ -48,7 +48,7 @@ internal static class FuzzReport
     private static string KindOf(string kind) => kind switch
     {
         "models" => "model files",
-        "weights" => "files of weights, plans and texts",
+        "weights" => "files of weights, plans, recipes and texts",
         _ => "data files",
     };
 

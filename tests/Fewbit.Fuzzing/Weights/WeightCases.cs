@@ -4,13 +4,15 @@ using Fewbit.Data.Text;
 using Fewbit.Fuzzing.Data;
 using Fewbit.Graphs;
 using Fewbit.Models;
+using Fewbit.Recipes;
 using Fewbit.Storage;
 using Fewbit.Tensors;
+using Fewbit.Training;
 using Fewbit.Weights;
 
 namespace Fewbit.Fuzzing.Weights;
 
-/// <summary>Mutated files of weights, plans and texts, by number.</summary>
+/// <summary>Mutated files of weights, plans, recipes and texts, by number.</summary>
 internal sealed class WeightCases : ICases
 {
     private const string ArtifactName = "case.artifact";
@@ -32,7 +34,7 @@ internal sealed class WeightCases : ICases
         _graph.AddInput("x", ElementType.Float32, ["N", 2]).Linear("w", 3).Returns("y");
     }
 
-    public string Description => "safetensors, .npz, PyTorch's zip and older pickle files, random pickles, plans and their tensors, vocabularies, texts and token files";
+    public string Description => "safetensors, .npz, PyTorch's zip and older pickle files, random pickles, plans and their tensors, vocabularies, texts and token files, recipes";
 
     public (string Name, byte[] Content) Create(long number)
     {
@@ -60,6 +62,7 @@ internal sealed class WeightCases : ICases
                 case "case.vocabulary": Vocabulary.Load(path).Encode("a b\n", path); break;
                 case "case.txt": _ = new TokenBatches(TokenStream.Open(path, kind: number % 2 == 0 ? VocabularyKind.Words : VocabularyKind.Characters), new() { BatchSize = 1, Steps = 1, DropLast = false }).Epoch(0).Take(3).ToArray(); break;
                 case "case.bin": TokenStream.Open(path); break;
+                case "case.yaml": RecipeFile.Read(path, TrainingRecipe.Section).Read(TrainingRecipeReader.Read); break;
                 default:
                     IReadOnlyDictionary<string, Tensor> weights = WeightFile.Read(path, Options);
                     foreach (Tensor tensor in weights.Values) tensor.Copy();
@@ -85,7 +88,7 @@ internal sealed class WeightCases : ICases
 
     private (string, byte[]) Seed(Random random, bool isDeep)
     {
-        switch (random.Next(12))
+        switch (random.Next(13))
         {
             case 0 or 1: return ("case.safetensors", WeightSeeds.Safetensors(random, !isDeep));
             case 2 or 3: return ("case.pth", isDeep ? WeightSeeds.TorchZip(random) : WeightSeeds.Torch(random));
@@ -95,6 +98,7 @@ internal sealed class WeightCases : ICases
             case 8: return ("case.side", isDeep ? WeightSeeds.Safetensors(random, isValid: random.Next(2) == 0) : _tensors);
             case 9: return ("case.vocabulary", Encoding.UTF8.GetBytes(Words(random)));
             case 10: return ("case.txt", Encoding.UTF8.GetBytes(ArraySeeds.Csv(random)));
+            case 11: return ("case.yaml", RecipeSeeds.Create(random, isDeep));
             default: return ("case.bin", Encoding.Unicode.GetBytes(ArraySeeds.Labels(random)));
         }
     }
