@@ -36,6 +36,7 @@ public sealed unsafe class BlockedConvBackwardTests
         ["depthwise 3x3, 7 pixels"] = Conv2DShape.Square(3, 32, 7, 32, 3, pad: 1, groups: 32),
         ["depthwise 3x3, 7 pixels to 4"] = Conv2DShape.Square(1, 32, 7, 32, 3, stride: 2, pad: 1, groups: 32),
         ["depthwise 3x3, 14 pixels to 7"] = Conv2DShape.Square(2, 32, 14, 32, 3, stride: 2, pad: 1, groups: 32),
+        ["depthwise 3x3 stride 2, past the caches"] = Conv2DShape.Square(2, 64, 182, 64, 3, stride: 2, pad: 1, groups: 64),
         ["depthwise 3x3, wide"] = Conv2DShape.Square(1, 18, 57, 18, 3, pad: 1, groups: 18),
         ["depthwise 5x5 stride 2"] = Conv2DShape.Square(1, 24, 29, 24, 5, stride: 2, pad: 2, groups: 24),
         ["depthwise 3x3, no padding"] = Conv2DShape.Square(1, 18, 12, 18, 3, groups: 18),

@@ -10,11 +10,14 @@ internal static unsafe class DepthwiseBackwardData
 {
     private const int Lanes = ChannelBlocks.Width, ChunkVectors = 1 << 11;
 
+    /// <summary>A larger dx goes past the caches, which it would not stay in.</summary>
+    private const long MostCachedBytes = 16 << 20;
+
     /// <param name="forward">The forward convolution.</param>
     /// <param name="dy">[N, C/16, OutHeight, OutWidth, 16].</param>
     /// <param name="weights">[C, 1, kH, kW].</param>
     /// <param name="added">Shaped like dx, may be dx; null: nothing.</param>
-    /// <param name="dx">[N, C/16, H, W, 16].</param>
+    /// <param name="dx">[N, C/16, H, W, 16], aligned to 64 bytes.</param>
     /// <param name="packed">Bytes of packed weights of <see cref="BlockedDepthwise"/>.</param>
     public static void Run(in Conv2DShape forward, float* dy, float* weights, float* added, float* dx, float* packed)
     {
@@ -38,6 +41,7 @@ internal static unsafe class DepthwiseBackwardData
         private readonly Conv2DShape _shape;
         private readonly float* _dy, _packed, _added, _dx;
         private readonly int _blocks, _parts, _outHeight, _outWidth;
+        private readonly bool _isStreamed;
 
         public RowsJob(in Conv2DShape shape, float* dy, float* packed, float* added, float* dx)
         {
@@ -46,6 +50,7 @@ internal static unsafe class DepthwiseBackwardData
             _packed = packed;
             _added = added;
             _dx = dx;
+            _isStreamed = added == null && (long)shape.Batch * _blocks * shape.InPlane * Lanes * sizeof(float) > MostCachedBytes;
             _parts = Math.Clamp(shape.InPlane / ChunkVectors, 1, shape.InHeight);
         }
 
@@ -99,7 +104,8 @@ internal static unsafe class DepthwiseBackwardData
                     if (column < reach->First || column >= reach->End) continue;
                     sum = Avx512F.FusedMultiplyAdd(Vector512.Load(reach->Weight), Vector512.Load(reach->Errors + (long)column * Lanes), sum);
                 }
-                sum.Store(dx + column * step);
+                if (_isStreamed) sum.StoreAlignedNonTemporal(dx + column * step);
+                else sum.Store(dx + column * step);
             }
         }
     }
