@@ -151,23 +151,4 @@ internal static unsafe class WinogradProducts
         c0.Store(to);
         if (TBlocks.Value > 1) c1.Store(to + second);
     }
-
-    /// <summary>A number that the compiler knows.</summary>
-    private interface ICount
-    {
-        static abstract int Value { get; }
-    }
-
-    private struct N1 : ICount { public static int Value => 1; }
-    private struct N2 : ICount { public static int Value => 2; }
-    private struct N3 : ICount { public static int Value => 3; }
-    private struct N4 : ICount { public static int Value => 4; }
-    private struct N5 : ICount { public static int Value => 5; }
-    private struct N6 : ICount { public static int Value => 6; }
-    private struct N7 : ICount { public static int Value => 7; }
-    private struct N8 : ICount { public static int Value => 8; }
-    private struct N9 : ICount { public static int Value => 9; }
-    private struct N10 : ICount { public static int Value => 10; }
-    private struct N11 : ICount { public static int Value => 11; }
-    private struct N12 : ICount { public static int Value => 12; }
 }
