@@ -17,7 +17,10 @@ internal static class RecipeOptions
 {
     public static IReadOnlyList<RecipeOption> All { get; } =
     [
-        new("--data", "data", "DIR|FILE", "Data to learn from: a folder of pictures, CIFAR-10 batches, CSV, IDX, .npy or .npz."),
+        new("--data", "data", "DIR|FILE", "Data to learn from: a folder of pictures, CIFAR-10 batches, CSV, IDX, .npy, .npz; for language models a text or token numbers (.bin)."),
+        new("--steps-per-epoch", "steps-per-epoch", "N", "Steps that count as an epoch. Default: one pass over the data."),
+        new("--tokens", "tokens", "NAME", "For text: characters or words. Default: characters."),
+        new("--vocabulary", "vocabulary", "FILE", "For text: the vocabulary of an earlier training. Default: that of the data."),
         new("--validation", "validation", "DIR|FILE", "Data to judge by after each epoch."),
         new("--validation-share", "validation-share", "SHARE", "Hold out this share of the data to judge by."),
         new("--epochs", "epochs", "N", "Passes over the data. Default: 10."),

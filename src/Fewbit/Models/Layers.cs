@@ -38,18 +38,18 @@ public static class Layers
     }
 
     /// <summary>x W + b for the last dimension of a value of any rank.</summary>
-    public static Value Dense(this Value x, string name, int outputs)
+    public static Value Dense(this Value x, string name, int outputs, bool hasBias = true)
     {
         Graph graph = x.Graph;
         Value product = graph.AddNode("MatMul", [x, x.Weight(name + ".weight", Length(x, x.Shape!.Rank - 1), outputs)], name: name).Outputs[0];
-        return graph.AddNode("Add", [product, x.Filled(name + ".bias", 0, outputs)], name: name + "/Add").Outputs[0];
+        return !hasBias ? product : graph.AddNode("Add", [product, x.Filled(name + ".bias", 0, outputs)], name: name + "/Add").Outputs[0];
     }
 
     /// <summary>Normalizes the last dimension (opset 17).</summary>
-    public static Value LayerNorm(this Value x, string name, float epsilon = 1e-5f)
+    public static Value LayerNorm(this Value x, string name, float epsilon = 1e-5f, bool hasBias = true)
     {
         long width = Length(x, x.Shape!.Rank - 1);
-        return x.Graph.AddNode("LayerNormalization", [x, x.Filled(name + ".weight", 1, width), x.Filled(name + ".bias", 0, width)],
+        return x.Graph.AddNode("LayerNormalization", [x, x.Filled(name + ".weight", 1, width), .. hasBias ? new[] { x.Filled(name + ".bias", 0, width) } : []],
             new() { { "axis", -1 }, { "epsilon", epsilon } }, name: name).Outputs[0];
     }
 

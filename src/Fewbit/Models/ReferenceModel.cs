@@ -40,6 +40,9 @@ public sealed record ReferenceModel
     /// <summary>Whether the input is token numbers int64 [N, T] instead of pictures float32 [N, 3, H, W].</summary>
     public bool TakesTokens { get; internal init; }
 
+    /// <summary>How its random weights are drawn.</summary>
+    internal InitializationScheme Initialization { get; init; }
+
     /// <summary>Whether T is free; learned positions fix it.</summary>
     internal bool HasFreeLength { get; init; }
 
@@ -52,7 +55,7 @@ public sealed record ReferenceModel
     {
         options ??= new();
         Graph graph = CreateUninitialized(options, batch: "N");
-        WeightInitialization.Apply(graph, options.Seed);
+        WeightInitialization.Apply(graph, options.Seed, Initialization);
         BatchNormStatistics.Set(graph, RandomBatch(graph, options));
         return graph;
     }

@@ -23,6 +23,9 @@ public static class ReferenceModels
         ImageNet("vit-small", "vision Transformer of patches 16 x 16, width 384 (DeiT-S)", (x, classes) => Transformer.BuildVision(x, classes, new(12, 384, 6), patch: 16)) with { InputMultiple = 16 },
         Text("transformer-decoder", "causal Transformer, 12 layers, width 384, 6 heads", 1000, 256, (x, kinds) => Transformer.BuildText(x, kinds, new(12, 384, 6), isCausal: true)),
         Text("transformer-encoder", "Transformer that sees all tokens, 12 layers, width 384, 6 heads", 1000, 256, (x, kinds) => Transformer.BuildText(x, kinds, new(12, 384, 6), isCausal: false)),
+        Text("transformer-char", "causal Transformer of characters, 4 layers, width 128, 4 heads, tied, without biases (nanoGPT on a CPU)", 65, 64,
+            (x, kinds) => Transformer.BuildText(x, kinds, new(4, 128, 4) { HasBiases = false, IsTied = true }, isCausal: true)) with { Initialization = InitializationScheme.Gpt2 },
+        Text("lstm-char", "language model of characters, 2 LSTM layers of 200", 65, 100, (x, kinds) => LstmLanguageModel.Build(x, kinds, 2, 200, isTied: false)) with { HasFreeLength = true },
         Text("lstm", "language model, 2 LSTM layers of 650", 10_000, 35, (x, kinds) => LstmLanguageModel.Build(x, kinds, 2, 650, isTied: false)) with { HasFreeLength = true },
         Text("lstm-tied", "the same with its scores tied to its embedding", 10_000, 35, (x, kinds) => LstmLanguageModel.Build(x, kinds, 2, 650, isTied: true)) with { HasFreeLength = true },
     ];

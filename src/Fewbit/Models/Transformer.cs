@@ -7,7 +7,14 @@ namespace Fewbit.Models;
 /// <param name="Layers">Blocks of attention and perceptron.</param>
 /// <param name="Width">Length of a token's vector.</param>
 /// <param name="Heads">Heads of attention; they share the width.</param>
-internal sealed record TransformerSize(int Layers, int Width, int Heads);
+internal sealed record TransformerSize(int Layers, int Width, int Heads)
+{
+    /// <summary>Whether matrix products and normalizations have biases.</summary>
+    public bool HasBiases { get; init; } = true;
+
+    /// <summary>Whether the scores are products with the token vectors themselves.</summary>
+    public bool IsTied { get; init; }
+}
 
 /// <summary>Transformers with normalization before attention and perceptron: a language model over tokens, and a vision Transformer over patches.</summary>
 /// <remarks>
@@ -26,8 +33,11 @@ internal static class Transformer
     public static Value BuildText(Value ids, int vocabulary, TransformerSize size, bool isCausal)
     {
         long tokens = ids.Shape![1].Length;
-        Value x = ids.Embedding("wte", vocabulary, size.Width) + ids.Weight("wpe.weight", tokens, size.Width);
-        return Blocks(x, size, isCausal ? CausalMask(ids.Graph, tokens) : null).Dense("head", vocabulary);
+        Value embedded = ids.Embedding("wte", vocabulary, size.Width);
+        Value x = Blocks(embedded + ids.Weight("wpe.weight", tokens, size.Width), size, isCausal ? CausalMask(ids.Graph, tokens) : null);
+        if (!size.IsTied) return x.Dense("head", vocabulary);
+        Value rows = x.Reshape(-1, size.Width);
+        return ids.Graph.AddNode("Gemm", [rows, embedded.Producer!.Inputs[0]], new() { { "transB", 1 } }, name: "head").Outputs[0].Reshape(-1, tokens, vocabulary);
     }
 
     /// <summary>Pictures to class scores [N, classes], read from a class token.</summary>
@@ -47,21 +57,22 @@ internal static class Transformer
         for (int layer = 0; layer < size.Layers; layer++)
         {
             string name = $"blocks.{layer}";
-            x += Attention(x.LayerNorm($"{name}.norm1"), $"{name}.attn", size, mask);
-            x += x.LayerNorm($"{name}.norm2").Dense($"{name}.mlp.fc1", PerceptronRatio * size.Width).Gelu().Dense($"{name}.mlp.fc2", size.Width);
+            x += Attention(x.LayerNorm($"{name}.norm1", hasBias: size.HasBiases), $"{name}.attn", size, mask);
+            Value inner = x.LayerNorm($"{name}.norm2", hasBias: size.HasBiases).Dense($"{name}.mlp.fc1", PerceptronRatio * size.Width, size.HasBiases).Gelu();
+            x += inner.Dense($"{name}.mlp.fc2", size.Width, size.HasBiases);
         }
-        return x.LayerNorm("norm");
+        return x.LayerNorm("norm", hasBias: size.HasBiases);
     }
 
     /// <summary>softmax(Q Kᵀ / sqrt(d) + mask) V for each head.</summary>
     private static Value Attention(Value x, string name, TransformerSize size, Value? mask)
     {
         int width = size.Width, head = width / size.Heads;
-        IReadOnlyList<Value> parts = x.Dense($"{name}.qkv", 3 * width).Split(-1, width, width, width);
+        IReadOnlyList<Value> parts = x.Dense($"{name}.qkv", 3 * width, size.HasBiases).Split(-1, width, width, width);
         Value q = Heads(parts[0]).Transpose(0, 2, 1, 3), k = Heads(parts[1]).Transpose(0, 2, 3, 1), v = Heads(parts[2]).Transpose(0, 2, 1, 3);
         Value scores = q.MatMul(k) * (1 / MathF.Sqrt(head));
         if (mask is not null) scores += mask;
-        return scores.Softmax().MatMul(v).Transpose(0, 2, 1, 3).Reshape(0, 0, width).Dense($"{name}.proj", width);
+        return scores.Softmax().MatMul(v).Transpose(0, 2, 1, 3).Reshape(0, 0, width).Dense($"{name}.proj", width, size.HasBiases);
 
         Value Heads(Value part) => part.Reshape(0, 0, size.Heads, head);
     }

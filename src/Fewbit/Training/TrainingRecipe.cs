@@ -1,3 +1,4 @@
+using Fewbit.Data.Text;
 using Fewbit.Data.Training;
 using Fewbit.Recipes;
 using Fewbit.Tensors;
@@ -42,6 +43,12 @@ public sealed record TrainingRecipe
 
     /// <summary>Array that holds the labels.</summary>
     public string? LabelKey { get; init; }
+
+    /// <summary>For text: what a token is. Default: a character.</summary>
+    public VocabularyKind Tokens { get; init; }
+
+    /// <summary>For text: the file of its vocabulary; null makes one from the data.</summary>
+    public string? Vocabulary { get; init; }
 
     /// <summary>Samples a step, 1 to 65536. Default 128.</summary>
     public int Batch { get; init => field = Require.InRange(value, 1, 65536, nameof(Batch)); } = 128;

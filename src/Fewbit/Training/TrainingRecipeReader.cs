@@ -1,3 +1,4 @@
+using Fewbit.Data.Text;
 using Fewbit.Data.Training;
 using Fewbit.Recipes;
 
@@ -22,6 +23,8 @@ internal static class TrainingRecipeReader
             Labels = map.Text("labels"),
             LabelPattern = map.Text("label-pattern"),
             LabelKey = map.Text("label-key"),
+            Tokens = map.Choice("tokens", "characters", "words") == "words" ? VocabularyKind.Words : VocabularyKind.Characters,
+            Vocabulary = map.Text("vocabulary"),
             Batch = map.Integer("batch") ?? recipe.Batch,
             DropsLast = map.Flag("drop-last") ?? false,
             Seed = map.Integer("seed") ?? 0,

@@ -62,6 +62,8 @@ public class ReferenceModelsTests
     [InlineData("mnasnet1.0", 4_383_312, 0.314)]
     [InlineData("vit-tiny", 5_717_416, 1.3)]
     [InlineData("vit-small", 22_050_664, 4.6)]
+    [InlineData("transformer-char", 804_096, 0.0551)]
+    [InlineData("lstm-char", 669_265, 0.0653)]
     [InlineData("lstm", 19_780_400, 0.464)]
     [InlineData("lstm-tied", 13_280_400, 0.464)]
     public void Count_PaperSizes_EqualsPublished(string name, long parameters, double billions)
