@@ -1,3 +1,7 @@
+using Fewbit.Cli.Inspection;
+using Fewbit.Graphs;
+using Fewbit.Onnx;
+
 namespace Fewbit.Cli.Tests;
 
 /// <summary>A folder of its own for each test, removed at the end.</summary>
@@ -8,13 +12,14 @@ internal sealed class Workspace : IDisposable
     /// <summary>The path of a file in the folder.</summary>
     public string this[string name] => Path.Combine(Folder, name);
 
-    /// <summary>The embedded demonstration model as a file.</summary>
+    /// <summary>The embedded demonstration model as a file that does not state its preprocessing, as most models do not.</summary>
     public string DemoModel()
     {
         string path = this["demo.onnx"];
-        using Stream model = typeof(CommandLine).Assembly.GetManifestResourceStream("demo.onnx")!;
-        using FileStream file = File.Create(path);
-        model.CopyTo(file);
+        using Stream stream = typeof(CommandLine).Assembly.GetManifestResourceStream("demo.onnx")!;
+        Graph model = OnnxFile.Load(stream);
+        model.Metadata.Remove(PreprocessingMetadata.Key);
+        OnnxFile.Save(model, path);
         return path;
     }
 

@@ -10,15 +10,21 @@ internal static class DemoCommand
     public static Command Create(CommonOptions common, CommandOutput output, CancellationToken cancellation)
     {
         var keep = new Option<string?>("--keep") { Description = "Also save the models and pictures in a folder, to play with.", HelpName = "DIR" };
-        var command = new Command("demo", "Shows the whole story on an embedded model and generated pictures: float, int8, int4 and 2 bits side by side.") { keep };
-        command.SetAction(parsed => Run(common.Read(parsed), parsed.GetValue(keep), output, cancellation));
-        HelpWithExamples.SetExamples(command, "fewbit demo", "fewbit demo --keep demo/");
+        var training = new Option<int>("--training-pictures") { Description = "With --keep: also save so many pictures to train on, the same that the demonstration's network has learned from.", HelpName = "N" };
+        training.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && (!int.TryParse(token.Value, out int count) || count is < 0 or > 1_000_000)) result.AddError($"--training-pictures is '{token.Value}', expected 0 to 1000000");
+        });
+        var command = new Command("demo", "Shows the whole story on an embedded model and generated pictures: float, int8, int4 and 2 bits side by side.") { keep, training };
+        command.SetAction(parsed => Run(common.Read(parsed), parsed.GetValue(keep), parsed.GetValue(training), output, cancellation));
+        HelpWithExamples.SetExamples(command, "fewbit demo", "fewbit demo --keep demo/", "fewbit demo --keep demo/ --training-pictures 12000");
         return command;
     }
 
-    public static int Run(CommonSettings common, string? keep, CommandOutput output, CancellationToken cancellation = default)
+    public static int Run(CommonSettings common, string? keep, int trainingPictures, CommandOutput output, CancellationToken cancellation = default)
     {
-        DemoReport report = new DemoJob(keep, output, cancellation).Run();
+        if (trainingPictures > 0 && keep is null) throw new UsageException("--training-pictures needs a folder to save them in: give --keep");
+        DemoReport report = new DemoJob(keep, trainingPictures, output, cancellation).Run();
         if (common.Json) output.Json(report);
         else Write(report, output);
         return CommandLine.Success;

@@ -27,10 +27,10 @@ internal sealed record DemoRow(string Name, double Top1, double Top1Low, double 
 internal sealed record DemoReport(IReadOnlyList<DemoRow> Rows, int Pictures, int CalibrationPictures, string? Kept);
 
 /// <summary>The whole story on an embedded model and generated pictures.</summary>
-internal sealed class DemoJob(string? keep, CommandOutput output, CancellationToken cancellation)
+internal sealed class DemoJob(string? keep, int trainingPictures, CommandOutput output, CancellationToken cancellation)
 {
     private const int UnseenPictures = 2000, CalibrationPictures = 480;
-    private const ulong UnseenSeed = 2, CalibrationSeed = 3;
+    private const ulong TrainingSeed = 1, UnseenSeed = 2, CalibrationSeed = 3;
     private static readonly string[] s_formats = ["int8", "int4", "int2"];
 
     private readonly DemoData _calibration = new(CalibrationSeed, CalibrationPictures, "for calibration"), _unseen = new(UnseenSeed, UnseenPictures, "that no model has seen");
@@ -58,13 +58,11 @@ internal sealed class DemoJob(string? keep, CommandOutput output, CancellationTo
         return new(rows, UnseenPictures, CalibrationPictures, keep);
     }
 
-    /// <summary>The embedded float model; it says how its pictures are prepared.</summary>
+    /// <summary>The embedded float model, made by <c>fewbit train</c> with samples/Recipes/demo.yaml; it says how its pictures are prepared.</summary>
     private static Graph Model()
     {
         using Stream stream = typeof(DemoJob).Assembly.GetManifestResourceStream("demo.onnx") ?? throw new InvalidOperationException("Bug in the build: demo.onnx is not embedded");
-        Graph graph = OnnxFile.Load(stream);
-        PreprocessingMetadata.Write(graph, Preprocessing.Tf);
-        return graph;
+        return OnnxFile.Load(stream);
     }
 
     private QuantizationResult Quantize(Graph original, string format)
@@ -117,6 +115,7 @@ internal sealed class DemoJob(string? keep, CommandOutput output, CancellationTo
         }
         _calibration.Save(In("calibration.bin"));
         _unseen.Save(In("unseen.bin"));
+        if (trainingPictures > 0) new DemoData(TrainingSeed, trainingPictures, "to train on").Save(In("training.bin"));
         File.WriteAllLines(In("classes.txt"), DemoPictures.Classes);
     }
 }

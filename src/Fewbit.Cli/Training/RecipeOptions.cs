@@ -38,6 +38,7 @@ internal static class RecipeOptions
         new("--clip-norm", "clip-norm", "NORM", "Largest norm of all gradients together."),
         new("--average-decay", "average-decay", "DECAY", "Judge and write a running average of the weights, such as 0.999."),
         new("--keep", "keep", "last|best", "The epoch to write. Default: last."),
+        new("--weights", "weights", "FILE", "Weights to start from: safetensors, .npz, or PyTorch's .pth, .pt, .th with the model's names and shapes."),
         new("--classes", "classes", "N", "Classes of a reference model. Default: those of the data."),
         new("--input-size", "input-size", "N", "Picture side, or tokens, of a reference model."),
         new("--preprocess", "preprocess", "NAME|FILE", "From picture to input: a preset or a JSON file. Default: what the model's metadata state."),

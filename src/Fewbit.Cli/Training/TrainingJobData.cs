@@ -7,6 +7,7 @@ using Fewbit.Models;
 using Fewbit.Onnx;
 using Fewbit.Tensors;
 using Fewbit.Training;
+using Fewbit.Weights;
 
 namespace Fewbit.Cli.Training;
 
@@ -35,6 +36,7 @@ internal sealed record TrainingJobData(Graph Model, ITrainingSource Source, ITra
         DataSet? validation = recipe.Validation is { } named ? OpenDataSet(recipe, named) : null;
         if (validation is null && recipe.ValidationShare > 0) (data, validation) = SampleSelection.Split(data, recipe.Seed, recipe.ValidationShare);
         Graph model = loaded ?? Create(reference!, recipe, data.ClassNames?.Count ?? (data.Labels is { } labels ? labels.Max() + 1 : null));
+        LoadWeights(model, recipe);
         Preprocessing? preprocessing = data.IsPictures ? ChoosePreprocessing(recipe, model, isFile: loaded is not null) : null;
         if (preprocessing is not null) PreprocessingMetadata.Write(model, preprocessing);
         return new(model,
@@ -49,6 +51,7 @@ internal sealed record TrainingJobData(Graph Model, ITrainingSource Source, ITra
         TokenStream? validation = recipe.Validation is { } named ? TokenStream.Open(named, text.Vocabulary) : null;
         if (validation is null && recipe.ValidationShare > 0) (text, validation) = text.Split(recipe.ValidationShare);
         Graph model = loaded ?? Create(reference!, recipe, text.VocabularySize);
+        LoadWeights(model, recipe);
         int tokens = recipe.InputSize ?? reference?.InputSize ?? Fixed(model) ?? throw new UsageException("the model leaves open how many tokens a row has: give --input-size");
         return new(model, TokenSource.Random(text, model, tokens, recipe.Batch, recipe.Seed, recipe.Options.StepsPerEpoch),
             validation is null ? null : TokenSource.Consecutive(validation, model, tokens), text.Vocabulary);
@@ -64,6 +67,11 @@ internal sealed record TrainingJobData(Graph Model, ITrainingSource Source, ITra
 
     private static Graph Create(ReferenceModel reference, TrainingRecipe recipe, int? classes) =>
         reference.Create(new() { Classes = recipe.Classes ?? classes, InputSize = recipe.InputSize, Seed = recipe.Seed });
+
+    private static void LoadWeights(Graph model, TrainingRecipe recipe)
+    {
+        if (recipe.Weights is { } path) WeightLoader.Load(model, WeightFile.Read(path), path);
+    }
 
     private static Preprocessing ChoosePreprocessing(TrainingRecipe recipe, Graph model, bool isFile)
     {

@@ -12,6 +12,7 @@ public static class ReferenceModels
     public static IReadOnlyList<ReferenceModel> All { get; } =
     [
         .. new[] { 20, 32, 44, 56, 110 }.Select(depth => Cifar($"resnet{depth}", $"CIFAR ResNet of {depth} layers", (x, classes) => CifarResNet.Build(x, classes, depth))),
+        Cifar("resnet-tiny", "residual network of 10 layers, widths 12, 24, 32, for demonstrations", TinyResNet.Build),
         ImageNet("resnet18", "ResNet of 18 layers", (x, classes) => ResNet.Build(x, classes, [2, 2, 2, 2], isBottleneck: false)),
         ImageNet("resnet34", "ResNet of 34 layers", (x, classes) => ResNet.Build(x, classes, [3, 4, 6, 3], isBottleneck: false)),
         ImageNet("resnet50", "ResNet of 50 layers", (x, classes) => ResNet.Build(x, classes, [3, 4, 6, 3], isBottleneck: true)),

@@ -53,6 +53,7 @@ public class ReferenceModelsTests
     [InlineData("resnet44", 658_586, 0.0972)]
     [InlineData("resnet56", 853_018, 0.125)]
     [InlineData("resnet110", 1_727_962, 0.253)]
+    [InlineData("resnet-tiny", 41_958, 0.002)]
     [InlineData("resnet18", 11_689_512, 1.814)]
     [InlineData("resnet34", 21_797_672, 3.664)]
     [InlineData("resnet50", 25_557_032, 4.089)]
