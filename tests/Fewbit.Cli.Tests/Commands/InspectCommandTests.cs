@@ -13,8 +13,8 @@ public class InspectCommandTests
         Assert.Equal("", run.Messages);
         Assert.Equal(0, run.Code);
         Assert.Equal("""
-            model          demo.onnx, 176 kB
-            format         opset 13, IR 7, by pytorch 1.13.0
+            model          demo.onnx, 177 kB
+            format         opset 20, IR 9, by Fewbit 0.1.0
             input          'input' float32 [N, 3, 32, 32]
             pictures       NCHW, 3 channels, 32 x 32
             preprocessing  not stated by the model; --preprocess imagenet|tf|0-1|0-255|cifar10|caffe or a JSON file fit
