@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Fewbit.Benchmarks.Results;
-using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.Quantization;

@@ -1,5 +1,4 @@
 using Fewbit.Calibration;
-using Fewbit.Data;
 using Fewbit.Evaluation;
 using Fewbit.Formats;
 using Fewbit.Graphs;

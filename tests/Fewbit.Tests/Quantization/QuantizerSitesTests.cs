@@ -1,6 +1,5 @@
 using Fewbit.Formats;
 using Fewbit.Graphs;
-using Fewbit.Models;
 using Fewbit.Quantization;
 using Fewbit.Tensors;
 
