@@ -36,4 +36,13 @@ public class RoundTripTests
         byte[] first = OnnxFile.ToBytes(OnnxFile.Load(Oracles.Data(path)));
         Assert.Equal(first, OnnxFile.ToBytes(OnnxFile.Load(first)));
     }
+
+    [Fact]
+    public void Save_CustomGradient_SaysThatNoFileHoldsIt()
+    {
+        var graph = new Graph(opset: 21);
+        graph.AddInput("x", ElementType.Float32, [2]).StraightThrough(x => x.Apply("Round")).Returns("y");
+        string message = Assert.Throws<InvalidDataException>(() => OnnxFile.ToBytes(graph)).Message;
+        Assert.Equal("ai.fewbit.CustomGradient 'CustomGradient': a custom gradient cannot be written to a file: write the graph as it was before learning", message);
+    }
 }

@@ -1,5 +1,4 @@
 using Fewbit.Graphs.Operators;
-using Fewbit.Tensors;
 using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Graphs.Passes;
@@ -11,6 +10,8 @@ namespace Fewbit.Graphs.Passes;
 /// </remarks>
 public sealed class TrainBatchNorm : IPass
 {
+    private static readonly string[] Statistics = ["mean", "variance", "batch_mean", "inverse_deviation"];
+
     private readonly Dictionary<string, string> _updates = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
@@ -45,7 +46,7 @@ public sealed class TrainBatchNorm : IPass
         FusedActivation.Write(activation, attributes);
         Value?[] inputs = residual is null ? [.. norm.Inputs] : [.. norm.Inputs, residual];
         Value output = taken[^1].Outputs[0];
-        Value[] outputs = [output, .. new[] { "mean", "variance", "batch_mean", "inverse_deviation" }.Select(role => graph.AddValue(graph.UniqueName($"{norm.Name}/{role}")))];
+        Value[] outputs = [output, .. Statistics.Select(role => graph.AddValue(graph.UniqueName($"{norm.Name}/{role}")))];
         ForgetStatistics(norm, outputs);
         // The residual may be computed after the normalization: the fused node stands where the last one stood.
         int index = graph.IndexOf(taken[^1]) - (taken.Count - 1);

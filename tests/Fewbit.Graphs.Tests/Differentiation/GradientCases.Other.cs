@@ -96,8 +96,4 @@ internal static partial class GradientCases
             yield return new("RNN", X([3, 2, 2]), X([1, 2, 2]), X([1, 2, 2]), X([1, 4]), Tensor.From(3, 2)) { Outputs = 2, Attributes = new() { { "hidden_size", 2 }, { "direction", "reverse" } } };
         }
     }
-
-    private static IEnumerable<GradientCase> Learning => [];
-
-    private static IEnumerable<GradientCase> Control => [];
 }

@@ -1,5 +1,3 @@
-using Fewbit.Tensors;
-
 namespace Fewbit.Graphs.Tests.Differentiation;
 
 internal static partial class GradientCases

@@ -22,6 +22,9 @@ public sealed class GradientCoverageTests
         ["SoftRoundedWeight"] = "SoftRoundingTests",
         ["RoundingRegularizer"] = "SoftRoundingTests",
         ["PowerLoss"] = "SoftRoundingTests",
+        ["If"] = "ControlGradientTests",
+        ["Loop"] = "ControlGradientTests",
+        ["Scan"] = "ControlGradientTests",
         ["CustomGradient"] = "CustomGradientTests",
         ["StopGradient"] = "CustomGradientTests",
         ["ScaleGradient"] = "CustomGradientTests",
@@ -38,7 +41,7 @@ public sealed class GradientCoverageTests
     [Fact]
     public void Reasons_OfOperatorsThatHaveACase_AreNotThere()
     {
-        Assert.Empty(NotDifferentiable.Reasons.Keys.Where(Named.Contains));
+        Assert.Equal([], NotDifferentiable.Reasons.Keys.Intersect(Named));
         Assert.Empty(NotDifferentiable.Reasons.Keys.Except(OperatorTable.Names));
     }
 

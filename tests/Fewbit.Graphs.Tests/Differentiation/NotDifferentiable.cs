@@ -34,8 +34,7 @@ internal static class NotDifferentiable
         Add("ai.fewbit", Steps, "FakeQuantize", "FakeQuantizeGradient", "DropQuantize", "DropQuantizeGradient");
         Add("ai.fewbit", "gradients of what learned rounding minimizes, which methods differentiate once", "SoftRoundedWeightGradient", "RoundingRegularizerGradient", "PowerLossGradient");
         Add("ai.fewbit", "passes put them into graphs that are run, not learned", "Reorder", "PacketMean", "ColumnConvTranspose", "RationalSigmoid");
-        Add("ai.fewbit", "float32 only; its rule is that of FusedMatMul (com.microsoft) and the activations", "FusedMatMul");
-        Add("", Composed, "If", "Loop", "Scan");
+        Add("ai.fewbit", "float32 only: FusedGradientTests compare it with its parts", "FusedMatMul");
         Add("com.microsoft", Composed, "GroupQueryAttention");
         return table;
     }

@@ -30,7 +30,7 @@ internal static class LinearAttentionSpelling
             state += key.Apply("Transpose", new Attributes { { "perm", new long[] { 0, 1, 3, 2 } } }).MatMul(write);
             rows[t] = (Item(q, t).MatMul(state) * q.Scalar(scale)).Apply("Reshape", Integers(graph, 0, 1, -1));
         }
-        return [rows[0].Apply("Concat", new Attributes { { "axis", 1 } }, rows[1..]), state];
+        return [rows[0].Apply("Concat", new Attributes { { "axis", 1 } }, rows.AsSpan(1)), state];
     }
 
     /// <summary>A state [N, heads, size, width] of zeros.</summary>

@@ -23,7 +23,7 @@ internal static class RecurrentSpelling
     {
         Value axes = graph.AddConstant("axis", Tensor.From(axis));
         Value[] parts = [.. values.Select(value => value.Apply("Unsqueeze", axes))];
-        return parts[0].Apply("Concat", new Attributes { { "axis", axis } }, parts[1..]);
+        return parts[0].Apply("Concat", new Attributes { { "axis", axis } }, parts.AsSpan(1));
     }
 
     /// <summary>One direction, with its weights.</summary>
