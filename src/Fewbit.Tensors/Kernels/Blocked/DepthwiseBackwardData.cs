@@ -26,13 +26,17 @@ internal static unsafe class DepthwiseBackwardData
         Workers.Run(job.Chunks, ref job);
     }
 
-    /// <summary>A tap that reaches a column phase of a row of dx: which weight, and the vector of dy that the first column of the phase reads.</summary>
+    /// <summary>A tap that reaches a phase of dx: which weight, and where it reads dy from the phase's own row and column.</summary>
     private struct Reach
     {
-        public float* Weight, Errors;
+        public float* Weight;
+        public int RowShift, ColumnShift;
 
         /// <summary>Columns of the phase whose vector of dy exists.</summary>
         public int First, End;
+
+        /// <summary>The vector that the first column reads in the present row; null: none.</summary>
+        public float* Errors;
     }
 
     /// <summary>A chunk is a range of rows of one block of one image.</summary>
@@ -60,33 +64,34 @@ internal static unsafe class DepthwiseBackwardData
         {
             int part = chunk / _blocks % _parts, block = chunk % _blocks, plane = chunk / (_parts * _blocks) * _blocks + block;
             Reach* reaches = (Reach*)ThreadScratch.Get((long)_shape.Taps * sizeof(Reach));
-            int end = (int)((long)_shape.InHeight * (part + 1) / _parts);
-            for (int row = (int)((long)_shape.InHeight * part / _parts); row < end; row++)
+            int first = (int)((long)_shape.InHeight * part / _parts), end = (int)((long)_shape.InHeight * (part + 1) / _parts);
+            float* errors = _dy + (long)plane * _outHeight * _outWidth * Lanes;
+            for (int phase = 0; phase < _shape.StrideHeight * Math.Min(_shape.StrideWidth, _shape.InWidth); phase++)
             {
-                for (int phase = 0; phase < Math.Min(_shape.StrideWidth, _shape.InWidth); phase++)
+                int rowPhase = phase % _shape.StrideHeight, columnPhase = phase / _shape.StrideHeight, count = Find(rowPhase, columnPhase, _packed + (long)block * _shape.Taps * Lanes, reaches);
+                int firstStep = (first - rowPhase + _shape.StrideHeight - 1) / _shape.StrideHeight;
+                for (int step = Math.Max(0, firstStep); step * _shape.StrideHeight + rowPhase < end; step++)
                 {
-                    int count = Find(row, phase, _packed + (long)block * _shape.Taps * Lanes, _dy + (long)plane * _outHeight * _outWidth * Lanes, reaches);
-                    long at = (((long)plane * _shape.InHeight + row) * _shape.InWidth + phase) * Lanes;
-                    Write(reaches, count, phase, _added == null ? null : _added + at, _dx + at);
+                    for (int i = 0; i < count; i++)
+                    {
+                        int row = step + reaches[i].RowShift;
+                        reaches[i].Errors = (uint)row < (uint)_outHeight ? errors + ((long)row * _outWidth + reaches[i].ColumnShift) * Lanes : null;
+                    }
+                    long at = (((long)plane * _shape.InHeight + step * _shape.StrideHeight + rowPhase) * _shape.InWidth + columnPhase) * Lanes;
+                    Write(reaches, count, columnPhase, _added == null ? null : _added + at, _dx + at);
                 }
             }
         }
 
-        private int Find(int row, int phase, float* weights, float* errors, Reach* reaches)
+        private int Find(int rowPhase, int columnPhase, float* weights, Reach* reaches)
         {
-            int count = 0, columns = (_shape.InWidth - phase + _shape.StrideWidth - 1) / _shape.StrideWidth;
+            int count = 0, columns = (_shape.InWidth - columnPhase + _shape.StrideWidth - 1) / _shape.StrideWidth;
             for (int tap = 0; tap < _shape.Taps; tap++)
             {
-                int y = row + _shape.PadTop - tap / _shape.KernelWidth * _shape.DilationHeight, x = phase + _shape.PadLeft - tap % _shape.KernelWidth * _shape.DilationWidth;
-                if (y < 0 || y % _shape.StrideHeight != 0 || y / _shape.StrideHeight >= _outHeight || x % _shape.StrideWidth != 0) continue;
+                int y = rowPhase + _shape.PadTop - tap / _shape.KernelWidth * _shape.DilationHeight, x = columnPhase + _shape.PadLeft - tap % _shape.KernelWidth * _shape.DilationWidth;
+                if (y % _shape.StrideHeight != 0 || x % _shape.StrideWidth != 0) continue;
                 int shift = x / _shape.StrideWidth;
-                reaches[count++] = new()
-                {
-                    Weight = weights + tap * Lanes,
-                    Errors = errors + ((long)(y / _shape.StrideHeight) * _outWidth + shift) * Lanes,
-                    First = Math.Max(0, -shift),
-                    End = Math.Min(columns, _outWidth - shift),
-                };
+                reaches[count++] = new() { Weight = weights + tap * Lanes, RowShift = y / _shape.StrideHeight, ColumnShift = shift, First = Math.Max(0, -shift), End = Math.Min(columns, _outWidth - shift) };
             }
             return count;
         }
@@ -101,7 +106,7 @@ internal static unsafe class DepthwiseBackwardData
                 Vector512<float> sum = added == null ? default : Vector512.Load(added + column * step);
                 for (Reach* reach = reaches, end = reaches + count; reach < end; reach++)
                 {
-                    if (column < reach->First || column >= reach->End) continue;
+                    if (reach->Errors == null || column < reach->First || column >= reach->End) continue;
                     sum = Avx512F.FusedMultiplyAdd(Vector512.Load(reach->Weight), Vector512.Load(reach->Errors + (long)column * Lanes), sum);
                 }
                 if (_isStreamed) sum.StoreAlignedNonTemporal(dx + column * step);

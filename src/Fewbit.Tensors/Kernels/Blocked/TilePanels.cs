@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Fewbit.Tensors.Threading;
 
 namespace Fewbit.Tensors.Kernels;
@@ -103,39 +105,46 @@ internal static unsafe class TilePanels
         private void Fill(int block, int segment, float* lanes, float* to, int stride)
         {
             int first = block * TileSum.Block, end = Math.Min(first + TileSum.Block, _shape.OutChannels);
-            if (!_sum.IsBlocked || !_weights.IsOneGroup(first, end))
+            if (!_sum.IsBlocked)
             {
                 FillEach(first, segment, to, stride);
                 return;
             }
-            // Channels of the segment that the group of these outputs has.
-            int channel = segment * _sum.Steps - first / _shape.GroupOutChannels * _shape.GroupInChannels;
+            bool isOne = _weights.IsOneGroup(first, end);
+            for (int i = 0; !isOne && i < _sum.Taps * _sum.Steps; i++) Vector512<float>.Zero.Store(to + (long)i * stride);
+            for (int output = first, next; output < end; output = next)
+            {
+                int group = output / _shape.GroupOutChannels;
+                next = Math.Min((group + 1) * _shape.GroupOutChannels, end);
+                FillGroup(output, next, segment * _sum.Steps - group * _shape.GroupInChannels, lanes, to + (output - first), stride, isOne);
+            }
+        }
+
+        /// <summary>The outputs of one group; <paramref name="channel"/> is that of the segment's first step in the group, which may not have it.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void FillGroup(int output, int end, int channel, float* lanes, float* to, int stride, bool isWhole)
+        {
             int firstStep = Math.Clamp(-channel, 0, _sum.Steps), endStep = Math.Clamp(_shape.GroupInChannels - channel, firstStep, _sum.Steps);
-            _weights.CopyLanes(first, end - first, channel + firstStep, endStep - firstStep, lanes);
+            if (endStep > firstStep) _weights.CopyLanes(output, end - output, channel + firstStep, endStep - firstStep, lanes);
+            Vector512<float> mask = SquareTranspose.Lanes(end - output);
             for (int tap = 0; tap < _sum.Taps; tap++)
             {
                 float* from = lanes + _weights.PlaceOf(tap) * TileSum.Block;
                 for (int step = 0; step < _sum.Steps; step++, to += stride)
                 {
-                    bool isThere = step >= firstStep && step < endStep;
-                    (isThere ? Vector512.Load(from + (step - firstStep) * _weights.MemoryTaps * TileSum.Block) : default).Store(to);
+                    Vector512<float> weights = step >= firstStep && step < endStep ? Vector512.Load(from + (step - firstStep) * _weights.MemoryTaps * TileSum.Block) : default;
+                    if (isWhole) weights.Store(to);
+                    else Avx512F.MaskStore(to, mask, weights);
                 }
             }
         }
 
+        /// <summary>Of row-major planes: few weights, whose steps are columns of the kernel.</summary>
         private void FillEach(int firstOutput, int segment, float* to, int stride)
         {
             for (int tap = 0; tap < _sum.Taps; tap++)
                 for (int step = 0; step < _sum.Steps; step++, to += stride)
-                    for (int lane = 0; lane < TileSum.Block; lane++) to[lane] = Weight(firstOutput + lane, segment, tap, step);
-        }
-
-        private float Weight(int output, int segment, int tap, int step)
-        {
-            if (output >= _shape.OutChannels) return 0;
-            if (!_sum.IsBlocked) return _weights.At(output, segment, tap * _sum.Steps + step);
-            int channel = segment * _sum.Steps + step - output / _shape.GroupOutChannels * _shape.GroupInChannels;
-            return (uint)channel < (uint)_shape.GroupInChannels ? _weights.At(output, channel, tap) : 0;
+                    for (int lane = 0; lane < TileSum.Block; lane++) to[lane] = firstOutput + lane < _shape.OutChannels ? _weights.At(firstOutput + lane, segment, tap * _sum.Steps + step) : 0;
         }
     }
 }
