@@ -43,6 +43,9 @@ public sealed class BatchNormalizationTrainingTests
     }
 
     [Fact]
+    public void Kernels_LargePlanes_EqualTheReference() => Compare([2, 17, 128, 129], 0, "relu", hasResidual: true);
+
+    [Fact]
     public void Forward_RunningVariance_IsUnbiasedAsInPyTorch()
     {
         // torch.nn.BatchNorm1d(1) in training on [1, 2, 4]: running_mean 0.1 * 7 / 3, running_var 0.9 + 0.1 * 7 / 3 (sum of squares 14 / 3, over 2).

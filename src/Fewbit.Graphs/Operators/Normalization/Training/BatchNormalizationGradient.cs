@@ -74,26 +74,31 @@ internal sealed record BatchNormalizationGradient(float Epsilon, Activation Acti
 
         private void RunChannel(EvaluationContext context, int channel)
         {
-            Span<T> dy = context.Input(0).Span<T>(), x = context.Input(1).Span<T>(), dx = context.Output(0).Span<T>();
+            Span<T> x = context.Input(1).Span<T>(), dx = context.Output(0).Span<T>(), masked = context.HasOutput(ResidualGradient) ? context.Output(ResidualGradient).Span<T>() : default;
             T mean = context.Input(4).Span<T>()[channel], inverse = context.Input(5).Span<T>()[channel], factor = context.Input(2).Span<T>()[channel] * inverse;
             T sum = T.Zero, product = T.Zero, count = T.CreateChecked(runs.Count);
-            foreach (int i in Elements(channel))
+            for (int n = 0; n < runs.Images; n++)
             {
-                T gradient = Masked(context, i, channel);
-                (sum, product) = (sum + gradient, product + gradient * (x[i] - mean) * inverse);
+                int start = (int)runs.Offset(n, channel);
+                for (int i = start; i < start + runs.Plane; i++)
+                {
+                    T gradient = Masked(context, i, channel);
+                    (sum, product) = (sum + gradient, product + gradient * (x[i] - mean) * inverse);
+                }
             }
-            foreach (int i in Elements(channel))
+            for (int n = 0; n < runs.Images; n++)
             {
-                T gradient = Masked(context, i, channel);
-                if (context.HasOutput(ResidualGradient)) context.Output(ResidualGradient).Span<T>()[i] = gradient;
-                dx[i] = factor * (gradient - sum / count - (x[i] - mean) * inverse * product / count);
+                int start = (int)runs.Offset(n, channel);
+                for (int i = start; i < start + runs.Plane; i++)
+                {
+                    T gradient = Masked(context, i, channel);
+                    if (!masked.IsEmpty) masked[i] = gradient;
+                    dx[i] = factor * (gradient - sum / count - (x[i] - mean) * inverse * product / count);
+                }
             }
             if (context.HasOutput(1)) context.Output(1).Span<T>()[channel] = product;
             if (context.HasOutput(2)) context.Output(2).Span<T>()[channel] = sum;
         }
-
-        private IEnumerable<int> Elements(int channel) => 
-            Enumerable.Range(0, runs.Images).SelectMany(n => Enumerable.Range((int)runs.Offset(n, channel), runs.Plane));
 
         private T Masked(EvaluationContext context, int i, int channel)
         {
