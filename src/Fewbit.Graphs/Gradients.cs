@@ -45,7 +45,7 @@ public static class Gradients
         var found = new HashSet<Value>(roots);
         foreach (Node node in nodes)
         {
-            if (!node.Inputs.Any(input => input is not null && found.Contains(input))) continue;
+            if (!node.Inputs.Any(input => input is not null && found.Contains(input)) && !node.Subgraphs().Any(body => body.CapturedValues().Any(found.Contains))) continue;
             foreach (Value output in node.Outputs)
             {
                 if (output.Type.IsFloat()) found.Add(output);

@@ -1,9 +1,10 @@
 namespace Fewbit.Graphs;
 
 /// <summary>Copies a graph with its subgraphs and remembers which value became which.</summary>
-internal sealed class GraphCloner
+/// <param name="given">Values that stand for others from the start; null for none.</param>
+internal sealed class GraphCloner(IReadOnlyDictionary<Value, Value>? given = null)
 {
-    private readonly Dictionary<Value, Value> _map = [];
+    private readonly Dictionary<Value, Value> _map = given is null ? [] : new(given);
 
     public Graph Clone(Graph source, Graph? parent)
     {

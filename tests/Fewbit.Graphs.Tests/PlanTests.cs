@@ -38,6 +38,28 @@ public sealed class PlanTests
     }
 
     [Fact]
+    public void Compile_ThousandsOfNodes_KeepsLivingValuesApart()
+    {
+        const int Count = 3000;
+        var graph = new Graph();
+        var random = new Random(1);
+        Value x = graph.AddInput("x", ElementType.Float32, [4, 5]), scalar = graph.AddConstant("half", Tensor.Scalar(0.5f));
+        var values = new List<Value> { x };
+        // Each reads its neighbour and one far away, so that many live at once, of two sizes.
+        for (int i = 1; i < Count; i++)
+        {
+            Value next = (values[^1] + values[Math.Max(0, i - random.Next(1, 300))]) * scalar;
+            values.Add(i % 7 == 0 ? next.Apply("Concat", new Attributes { { "axis", 0 } }, x).Slice(0, 1, 5) : next);
+        }
+        graph.AddOutput(values[^1]);
+        var inputs = new Dictionary<string, Tensor> { ["x"] = Operators.OneNode.Numbers(1, 4, 5) };
+        Plan plan = Plan.Compile(graph, new() { Inputs = new Dictionary<string, Shape> { ["x"] = [4, 5] } });
+        plan.Run(inputs);
+        Assert.Equal(new Interpreter().Run(graph, inputs)[0].Span<float>().ToArray(), plan.Output(values[^1].Name).Span<float>().ToArray());
+        Assert.True(plan.ArenaBytes < 400 * 256, $"{plan.ArenaBytes} bytes");
+    }
+
+    [Fact]
     public void Infer_SymbolicBatch_KeepsSymbol()
     {
         (_, _, _, Value y) = Formula();

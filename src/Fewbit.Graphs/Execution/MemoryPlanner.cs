@@ -14,6 +14,7 @@ internal sealed record MemoryLayout(IReadOnlyDictionary<Value, long> Offsets, lo
 internal sealed class MemoryPlanner(Func<Value, long> byteCount, Func<Value, bool> isPlaced)
 {
     private const long Alignment = 64;
+    private static readonly Comparer<Block> ByOffset = Comparer<Block>.Create((a, b) => a.Offset.CompareTo(b.Offset));
     private readonly Dictionary<Value, Block> _blockOf = [];
     private readonly List<Block> _blocks = [];
 
@@ -95,18 +96,26 @@ internal sealed class MemoryPlanner(Func<Value, long> byteCount, Func<Value, boo
             SetApart();
             return;
         }
-        var placed = new List<Block>();
+        // Kept in the order of offsets, so that no block sorts those before it.
+        var placed = new List<Block>(_blocks.Count);
         foreach (Block block in _blocks.OrderByDescending(block => block.ByteCount).ThenBy(block => block.Start))
         {
-            long offset = 0;
-            foreach (Block other in placed.Where(other => other.Start <= block.End && block.Start <= other.End).OrderBy(other => other.Offset))
-            {
-                if (offset + block.ByteCount <= other.Offset) break;
-                offset = Math.Max(offset, other.Offset + other.ByteCount);
-            }
-            block.Offset = offset;
-            placed.Add(block);
+            block.Offset = LowestFree(block, placed);
+            int at = placed.BinarySearch(block, ByOffset);
+            placed.Insert(at < 0 ? ~at : at, block);
         }
+    }
+
+    private static long LowestFree(Block block, List<Block> placed)
+    {
+        long offset = 0;
+        foreach (Block other in placed)
+        {
+            if (other.Start > block.End || block.Start > other.End) continue;
+            if (offset + block.ByteCount <= other.Offset) break;
+            offset = Math.Max(offset, other.Offset + other.ByteCount);
+        }
+        return offset;
     }
 
     /// <summary>No two blocks share memory, so that each can end where its own memory ends.</summary>

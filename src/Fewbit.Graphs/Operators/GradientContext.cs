@@ -28,9 +28,11 @@ public sealed class GradientContext
     public bool Needs(int index) => Node.Input(index) is { } value && _needed.Contains(value);
 
     /// <summary>States the gradient of an input, of the input's shape. Gradients of a value that is read in several places add up.</summary>
-    public void SetInputGradient(int index, Value gradient)
-    {
-        Value input = Input(index);
-        _gradients[input] = _gradients.TryGetValue(input, out Value? other) ? other + gradient : gradient;
-    }
+    public void SetInputGradient(int index, Value gradient) => AddGradient(Input(index), gradient);
+
+    /// <summary>True where the gradient of a value is wanted: a body may read values that are no inputs of its node.</summary>
+    internal bool Needs(Value value) => _needed.Contains(value);
+
+    /// <summary>Adds to the gradient of a value that the node or a body of it reads.</summary>
+    internal void AddGradient(Value value, Value gradient) => _gradients[value] = _gradients.TryGetValue(value, out Value? other) ? other + gradient : gradient;
 }

@@ -5,7 +5,7 @@ namespace Fewbit.Graphs.Operators.Control;
 /// <summary>ONNX If: the outputs of one of two graphs, by a condition.</summary>
 /// <param name="Then">Runs where the condition is true.</param>
 /// <param name="Else">Runs where it is false.</param>
-internal sealed record If(Graph Then, Graph Else) : IOperator
+internal sealed record If(Graph Then, Graph Else) : IDifferentiable
 {
     public static If Parse(Node node)
     {
@@ -37,6 +37,8 @@ internal sealed record If(Graph Then, Graph Else) : IOperator
         Tensor[] results = context.RunBody(Branch(context.Node, context.Input(0)), []);
         for (int i = 0; i < context.OutputCount; i++) context.Provide(i, results[i]);
     }
+
+    public void Gradient(GradientContext context) => ControlGradient.OfBranches(context, Then, Else);
 
     private Graph Branch(Node node, Tensor condition)
     {

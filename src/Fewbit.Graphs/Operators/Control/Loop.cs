@@ -7,7 +7,7 @@ namespace Fewbit.Graphs.Operators.Control;
 /// Inputs: trip count and condition, both may be left out; the initial states. The body takes the iteration's number, the condition and the states, and returns
 /// the condition, the states, and values that are stacked along a new first dimension. The returned condition counts unless a trip count is given alone.
 /// </remarks>
-internal sealed record Loop(Graph Body) : IOperator
+internal sealed record Loop(Graph Body) : IDifferentiable
 {
     public static Loop Parse(Node node)
     {
@@ -51,6 +51,33 @@ internal sealed record Loop(Graph Body) : IOperator
         }
         for (int i = 0; i < Math.Min(States, context.OutputCount); i++) context.Provide(i, states[i]);
         for (int i = 0; i < collected.Length; i++) context.Provide(States + i, Slices.Stack(context.Node, collected[i], Body.Outputs[States + 1 + i], axis: 0));
+    }
+
+    public void Gradient(GradientContext context) => ControlGradient.OfUnrolled(context, Body, () => SpellOut(context));
+
+    /// <summary>The iterations one after the other, where their number is known.</summary>
+    private List<Value> SpellOut(GradientContext context)
+    {
+        Node node = context.Node;
+        bool staysTrue = KeepsCondition() && (node.Input(1) is null or { IsConstant: true, Constant: { Type: ElementType.Bool, ElementCount: 1 } } && (node.Input(1)?.Constant?.Item<bool>() ?? true));
+        node.Expect(node.Input(0) is { Constant: not null } && (staysTrue || node.Input(1) is null), $"its gradient rule needs a constant trip count and a condition that stays true");
+        long count = Math.Max(0, node.KnownInts(0)[0]);
+        Value[] states = [.. Enumerable.Range(2, States).Select(context.Input)];
+        var slices = new List<Value>[Body.Outputs.Count - 1 - States];
+        for (int i = 0; i < slices.Length; i++) slices[i] = [];
+        for (long iteration = 0; iteration < count; iteration++)
+        {
+            var given = new Dictionary<Value, Value>
+            {
+                [Body.Inputs[0]] = context.Graph.AddConstant("iteration", Tensor.From([iteration], ShapeOf(0))),
+                [Body.Inputs[1]] = context.Graph.AddConstant("condition", Tensor.From([true], ShapeOf(1))),
+            };
+            for (int i = 0; i < States; i++) given[Body.Inputs[2 + i]] = states[i];
+            Value[] results = BodyInlining.Inline(Body, context.Graph, given);
+            states = results[1..(States + 1)];
+            for (int i = 0; i < slices.Length; i++) slices[i].Add(results[States + 1 + i]);
+        }
+        return [.. states, .. slices.Where(list => list.Count > 0).Select(list => Slices.Stack(list, 0))];
     }
 
     /// <summary>Iteration and condition are scalars; a body may declare them as vectors of one element.</summary>

@@ -9,7 +9,7 @@ namespace Fewbit.Graphs.Operators.Control;
 /// <param name="InputReversed">Whether an input is scanned from its end.</param>
 /// <param name="OutputAxes">Dimension of each scanned output that its slices are stacked along.</param>
 /// <param name="OutputReversed">Whether an output is filled from its end.</param>
-internal sealed record Scan(Graph Body, int ScanCount, long[] InputAxes, bool[] InputReversed, long[] OutputAxes, bool[] OutputReversed) : IOperator
+internal sealed record Scan(Graph Body, int ScanCount, long[] InputAxes, bool[] InputReversed, long[] OutputAxes, bool[] OutputReversed) : IDifferentiable
 {
     public static Scan Parse(Node node)
     {
@@ -77,6 +77,29 @@ internal sealed record Scan(Graph Body, int ScanCount, long[] InputAxes, bool[] 
             if (OutputReversed[i]) collected[i].Reverse();
             context.Provide(States + i, Slices.Stack(node, collected[i], Body.Outputs[States + i], OutputAxes[i]));
         }
+    }
+
+    public void Gradient(GradientContext context) => ControlGradient.OfUnrolled(context, Body, () => SpellOut(context));
+
+    /// <summary>The positions one after the other, where their number is known.</summary>
+    private List<Value> SpellOut(GradientContext context)
+    {
+        Node node = context.Node;
+        Value[] scanned = [.. Enumerable.Range(States, ScanCount).Select(context.Input)], states = [.. Enumerable.Range(0, States).Select(context.Input)];
+        int[] axes = [.. scanned.Select((value, i) => InputAxis(node, i, node.KnownRank(value)))];
+        int length = node.KnownLength(scanned[0], axes[0]);
+        var slices = new List<Value>[Body.Outputs.Count - States];
+        for (int i = 0; i < slices.Length; i++) slices[i] = [];
+        for (int step = 0; step < length; step++)
+        {
+            var given = new Dictionary<Value, Value>();
+            for (int i = 0; i < States; i++) given[Body.Inputs[i]] = states[i];
+            for (int i = 0; i < ScanCount; i++) given[Body.Inputs[States + i]] = Slices.Take(scanned[i], axes[i], InputReversed[i] ? length - 1 - step : step);
+            Value[] results = BodyInlining.Inline(Body, context.Graph, given);
+            states = results[..States];
+            for (int i = 0; i < slices.Length; i++) slices[i].Insert(OutputReversed[i] ? 0 : step, results[States + i]);
+        }
+        return [.. states, .. slices.Where(list => list.Count > 0).Select((list, i) => Slices.Stack(list, OutputAxes[i]))];
     }
 
     private int InputAxis(Node node, int scan, int rank)

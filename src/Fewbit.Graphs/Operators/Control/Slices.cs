@@ -46,6 +46,17 @@ internal static unsafe class Slices
         return result;
     }
 
+    /// <summary>The slice at one position of a dimension, as a node.</summary>
+    public static Value Take(Value source, int axis, long index) =>
+        source.Apply("Gather", new Attributes { { "axis", axis } }, source.Graph.AddConstant("index", Tensor.Scalar(index)));
+
+    /// <summary>Slices stacked along a new dimension, as nodes.</summary>
+    public static Value Stack(IReadOnlyList<Value> slices, long axis)
+    {
+        Value[] parts = [.. slices.Select(slice => slice.Apply("Unsqueeze", slice.Integers("axes", axis)))];
+        return parts[0].Graph.AddNode("Concat", parts, new() { { "axis", axis } }).Outputs[0];
+    }
+
     private static Tensor Empty(Node node, Value value, long axis)
     {
         node.Expect(value.Type != ElementType.Undefined, $"runs no iteration, and output '{value.Name}' of its body states no element type");
