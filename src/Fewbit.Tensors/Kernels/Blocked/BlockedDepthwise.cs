@@ -18,16 +18,11 @@ internal static unsafe class BlockedDepthwise
     /// <summary>[block][tap][16].</summary>
     public static void PackWeights(in Conv2DShape shape, in WeightView weights, float* packed)
     {
+        float* lanes = (float*)ThreadScratch.Get((long)weights.MemoryTaps * TileSum.Block * sizeof(float));
         for (int block = 0; block < Blocks(shape); block++)
         {
-            for (int tap = 0; tap < shape.Taps; tap++)
-            {
-                for (int lane = 0; lane < TileSum.Block; lane++, packed++)
-                {
-                    int channel = block * TileSum.Block + lane;
-                    *packed = channel < shape.OutChannels ? weights.At(channel, 0, tap) : 0;
-                }
-            }
+            weights.CopyDepthwise(block * TileSum.Block, Math.Min(TileSum.Block, shape.OutChannels - block * TileSum.Block), lanes);
+            for (int tap = 0; tap < shape.Taps; tap++, packed += TileSum.Block) Vector512.Load(lanes + weights.PlaceOf(tap) * TileSum.Block).Store(packed);
         }
     }
 

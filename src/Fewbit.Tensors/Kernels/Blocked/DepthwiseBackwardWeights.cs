@@ -19,13 +19,14 @@ internal static unsafe class DepthwiseBackwardWeights
     {
         var job = new SumJob(forward, x, dy, scratch);
         Workers.Run(job.Chunks, ref job);
-        for (int channel = 0; channel < forward.OutChannels; channel++)
+        for (int channel = 0; channel < forward.OutChannels; channel += Lanes)
         {
-            for (int tap = 0; tap < forward.Taps; tap++)
+            float* sums = job.SumsOf(0, channel / Lanes);
+            for (int part = 1; part < job.Parts; part++) WeightSums.Add(sums, job.SumsOf(part, channel / Lanes), forward.Taps * Lanes);
+            for (int tap = 0; tap < forward.Taps; tap += Lanes)
             {
-                float sum = 0;
-                for (int part = 0; part < job.Parts; part++) sum += job.SumsOf(part, channel / Lanes)[tap * Lanes + channel % Lanes];
-                dw[(long)channel * forward.Taps + tap] = sum;
+                int taps = Math.Min(Lanes, forward.Taps - tap);
+                SquareTranspose.Run(sums + tap * Lanes, Lanes, taps, Math.Min(Lanes, forward.OutChannels - channel), dw + (long)channel * forward.Taps + tap, forward.Taps, taps);
             }
         }
     }

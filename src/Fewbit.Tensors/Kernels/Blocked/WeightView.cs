@@ -65,5 +65,12 @@ internal readonly unsafe struct WeightView
         }
     }
 
+    /// <summary>Writes [place of a tap][16 outputs] for outputs of groups of one channel; lanes behind the last are zeros.</summary>
+    public void CopyDepthwise(int firstOutput, int outputs, float* to)
+    {
+        float* from = BaseOf(firstOutput);
+        for (int place = 0; place < _memoryTaps; place += Lanes) SquareTranspose.Run(from + place, _groupStep, outputs, Math.Min(Lanes, _memoryTaps - place), to + place * Lanes, Lanes, Lanes);
+    }
+
     private float* BaseOf(int output) => _weights + output / _groupOutputs * _groupStep + output % _groupOutputs * _outputStep;
 }
