@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using Fewbit.Cli.Console;
 using Fewbit.Cli.Training;
 using Fewbit.Recipes;
