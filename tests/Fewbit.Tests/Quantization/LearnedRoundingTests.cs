@@ -83,6 +83,35 @@ public sealed class LearnedRoundingTests
         Assert.InRange(difference, 0, 1e-5f);
     }
 
+    [Theory]
+    [InlineData(QuantizerPlacement.Deploy, 1)]
+    [InlineData(QuantizerPlacement.Paper, 0)]
+    public async Task RunAsync_Attention_LearnsWeightsAndLeavesProductsOfActivationsWithoutCodesToLearn(QuantizerPlacement placement, int quantizedInputs)
+    {
+        Graph graph = SmallGraphs.Create(out Value x, "N", 6, 16);
+        Value Weight(string name, int seed) => graph.AddConstant(name, SmallGraphs.Random([16, 16], seed, 0.4f));
+        Value q = x.Named("MatMul", "q", null, Weight("wq", 1)), k = x.Named("MatMul", "k", null, Weight("wk", 2)), v = x.Named("MatMul", "v", null, Weight("wv", 3));
+        Value scores = q.Named("MatMul", "scores", null, k.Named("Transpose", "turn", new() { { "perm", new long[] { 0, 2, 1 } } })).Named("Softmax", "softmax", new() { { "axis", 2 } });
+        scores.Named("MatMul", "mix", null, v).Named("MatMul", "out", null, Weight("wo", 4)).Named("Add", "add", null, x).Named("MatMul", "head", null, Weight("wh", 5)).Returns();
+        QuantizationResult result = await Quantizer.For(graph).Calibrate(Enumerable.Range(0, 4).Select(seed => SmallGraphs.Batch(graph, seed, 8)))
+            .RunAsync(Options(RoundingMethod.QDrop, 5) with { Placement = placement });
+        Assert.Equal(5, result.Report.Weights.Count);
+        Assert.Equal(quantizedInputs, result.Report.Tensors.Count(tensor => tensor.Name == "input"));
+        Assert.Equal("uint4", result.Report.Tensors.Single(tensor => tensor.Name == "softmax/out").Format.Name);
+        Assert.All(SmallGraphs.Run(result.Model), value => Assert.True(float.IsFinite(value)));
+    }
+
+    [Fact]
+    public async Task RunAsync_FixedBatch_LearnsWithBatchesOfItsOwn()
+    {
+        Graph graph = SmallGraphs.Create(out Value x, 1, 3, 8, 8);
+        x.Conv("a", 4).Named("Relu", "relu").Conv("b", 4, seed: 2).Named("GlobalAveragePool", "pool").Returns();
+        QuantizationResult result = await Quantizer.For(graph).Calibrate(Enumerable.Range(0, 40).Select(seed => SmallGraphs.Batch(graph, seed))).RunAsync(Options(RoundingMethod.AdaRound, 5));
+        Assert.Equal(2, result.Report.Weights.Count);
+        Assert.All(result.Report.Units.Where(unit => unit.Pass == "weights"), unit => Assert.Equal(5, unit.Iterations));
+        Assert.NotEmpty(result.Report.Units);
+    }
+
     [Fact]
     public async Task RunAsync_StoppedAndContinued_WritesTheSameBytes()
     {
