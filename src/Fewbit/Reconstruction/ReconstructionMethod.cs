@@ -41,8 +41,12 @@ internal sealed record ReconstructionMethod
     /// <summary>AdaRound: one layer a unit, weights first, then the activations' steps of blocks as BRECQ learns them.</summary>
     /// <param name="iterations">Steps of each layer.</param>
     /// <param name="stepIterations">Steps of each unit for the activations; they count only where activations are quantized.</param>
-    /// <remarks>Nagel et al., 2020, arXiv:2004.10568. The paper learns weights alone; the second pass and the rules for first and last layers are BRECQ's.</remarks>
-    public static ReconstructionMethod AdaRound(int iterations = 10_000, int stepIterations = 5_000) => Brecq(iterations, stepIterations) with { Name = "adaround", Granularity = UnitGranularity.Layers };
+    /// <remarks>Nagel et al., 2020, arXiv:2004.10568, with AIMET's cosine. The paper learns weights alone; the second pass and the rules for first and last layers are BRECQ's.</remarks>
+    public static ReconstructionMethod AdaRound(int iterations = 10_000, int stepIterations = 5_000)
+    {
+        ReconstructionMethod brecq = Brecq(iterations, stepIterations);
+        return brecq with { Name = "adaround", Granularity = UnitGranularity.Layers, Passes = [brecq.Passes[0] with { Schedule = BetaSchedule.Cosine }, brecq.Passes[1]] };
+    }
 
     /// <summary>BRECQ: blocks as units, weights first, then the activations' steps.</summary>
     /// <param name="iterations">Steps of each unit for the weights.</param>

@@ -61,12 +61,18 @@ internal sealed class Reconstructor
     public void Run(IReadOnlyDictionary<string, Tensor> samples, IProgress<ReconstructionProgress>? progress = null, CancellationToken cancellation = default)
     {
         (_samples, _sampleCount) = (samples, (int)(samples.Values.FirstOrDefault()?.Shape[0] ?? throw new ArgumentException("no samples are given", nameof(samples))));
+        foreach ((string name, Tensor tensor) in samples)
+        {
+            if (tensor.Rank == 0 || tensor.Shape[0] != _sampleCount) throw new ArgumentException($"input '{name}' is given {tensor}, expected {_sampleCount} samples along dimension 0 as for the other inputs", nameof(samples));
+        }
         foreach (ReconstructionPass pass in _options.Passes.Where(pass => pass.Learns && !pass.DrawsWithRepeats && pass.BatchSize > _sampleCount))
             throw new ArgumentException($"{_sampleCount} samples are given, pass '{pass.Name}' needs at least {pass.BatchSize}, its batch size; give more samples or make the batch smaller", nameof(samples));
         _watch.Restart();
         _stepsInAll = _options.Passes.Sum(pass => (long)pass.Iterations * LearningUnits(pass).Count());
         if (_options.Checkpoint is { } path) _resumed = ReconstructionCheckpoint.TryRead(path, _prepared, samples, _options, State);
-        for (int pass = _resumed?.Pass ?? 0; pass < _options.Passes.Count; pass++) Run(pass, progress, cancellation);
+        int first = _resumed?.Pass ?? 0;
+        _stepsDone = _options.Passes.Take(first).Sum(pass => (long)pass.Iterations * LearningUnits(pass).Count());
+        for (int pass = first; pass < _options.Passes.Count; pass++) Run(pass, progress, cancellation);
         _cache.Clear();
     }
 
@@ -98,7 +104,8 @@ internal sealed class Reconstructor
             bool isDone = _resumed is not null && u < _resumed.Unit;
             if (Learns(unit, pass))
             {
-                if (!isDone) Learn(unit, (passIndex, u), logits, (learned, count), progress, cancellation);
+                if (isDone) _stepsDone += pass.Iterations;
+                else Learn(unit, (passIndex, u), logits, (learned, count), progress, cancellation);
                 learned++;
             }
             if (pass.Input.ReadsStudent) Propagate(unit, isTeacher: false, pass);

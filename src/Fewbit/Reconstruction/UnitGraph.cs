@@ -1,4 +1,5 @@
 using Fewbit.Graphs;
+using Fewbit.Graphs.Execution;
 using Fewbit.Graphs.Passes;
 using Fewbit.Tensors;
 
@@ -23,6 +24,8 @@ internal sealed class UnitGraph
         foreach (Value output in Graph.Outputs.ToArray()) Graph.RemoveOutput(output);
         foreach (Value input in unit.Inputs) _inputs[input] = Cut(input, shapeOf(input));
         foreach (Value input in Graph.Inputs.Where(input => !_inputs.ContainsValue(input)).ToArray()) Graph.RemoveInput(input);
+        var needed = Reachability.NodesFor(Graph, [.. unit.Nodes.SelectMany(node => _nodes[node.Name].Outputs)]).ToHashSet();
+        Graph.RemoveNodes(Graph.Nodes.Where(node => !needed.Contains(node)).ToHashSet());
     }
 
     public Graph Graph { get; }

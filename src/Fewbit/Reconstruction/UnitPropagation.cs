@@ -12,7 +12,10 @@ namespace Fewbit.Reconstruction;
 /// <param name="prepared">The float graph.</param>
 internal sealed class UnitPropagation(Graph prepared)
 {
-    private const int Batch = 64;
+    private const int UsualBatch = 64;
+
+    /// <summary>A model of a fixed batch may state it in constants of its own.</summary>
+    private readonly int _batch = prepared.Inputs.FirstOrDefault(input => input.Constant is null)?.Shape is { Rank: > 0 } shape && shape[0].IsKnown ? (int)Math.Clamp(shape[0].Length, 1, 1024) : UsualBatch;
 
     /// <summary>Computes values of a unit for a number of samples.</summary>
     /// <param name="unit">The unit.</param>
@@ -28,9 +31,9 @@ internal sealed class UnitPropagation(Graph prepared)
         (Graph graph, Value[] inputs, string[] outputs) = Freeze(unit, state, quantizesActivations, wanted, inputOf);
         using var runner = new GraphRunner(graph);
         var results = new Tensor?[wanted.Count];
-        for (int start = 0; start < samples; start += Batch)
+        for (int start = 0; start < samples; start += _batch)
         {
-            int count = Math.Min(Batch, samples - start);
+            int count = Math.Min(_batch, samples - start);
             var batch = inputs.Index().ToDictionary(pair => pair.Item.Name, pair => inputOf(unit.Inputs[pair.Index]).Rows(start, count), StringComparer.Ordinal);
             IReadOnlyDictionary<string, Tensor> computed = runner.Run(batch, outputs);
             for (int i = 0; i < results.Length; i++)
