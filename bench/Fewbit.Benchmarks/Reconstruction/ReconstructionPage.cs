@@ -20,7 +20,7 @@ internal static class ReconstructionPage
         var sets = ReconstructionRun.TestFiles.ToDictionary(file => file, file => Judge(prepared, file));
         var text = new StringBuilder();
         text.AppendLine(CultureInfo.InvariantCulture, $"{Machine.Processor}; one thread.").AppendLine();
-        text.AppendLine("| method, setting | seeds | top-1 lossless | original | agreement | top-1 JPEG | original | agreement | CPU s | seconds of steps |").AppendLine("|---|---|---|---|---|---|---|---|---|---|");
+        text.AppendLine("| method, setting | seeds | top-1 lossless | original | agreement | top-1 JPEG | original | agreement | CPU s |").AppendLine("|---|---|---|---|---|---|---|---|---|");
         foreach (ReconstructionRow row in ReconstructionRow.All.Concat(ReconstructionRow.Deployed))
         {
             ReconstructionRecord[] runs = [.. records.Where(record => record.Row == row.Key).OrderBy(record => record.Seed)];
@@ -48,7 +48,6 @@ internal static class ReconstructionPage
             cells.Add(Spread([.. runs.Select(run => Share(run.Predictions[file], sets[file].Float))]));
         }
         cells.Add(runs.Average(run => run.Seconds).ToString("0", CultureInfo.InvariantCulture));
-        cells.Add(runs.Average(run => run.StepSeconds).ToString("0", CultureInfo.InvariantCulture));
         return $"| {string.Join(" | ", cells)} |";
     }
 
@@ -69,7 +68,7 @@ internal static class ReconstructionPage
         }
         if (total == 0) return;
         Interval interval = PairedStatistics.OfPairedDifference(lost, gained, total);
-        text.AppendLine(CultureInfo.InvariantCulture, $"| {worse} to {better} | {100.0 * (gained - lost) / total:+0.00;-0.00} | {100 * interval.Low:+0.00;-0.00} … {100 * interval.High:+0.00;-0.00} | {PairedStatistics.McNemarP(lost, gained):G2} |");
+        text.AppendLine(CultureInfo.InvariantCulture, $"| {worse} to {better} | {100.0 * (gained - lost) / total:+0.00;-0.00} | {100 * interval.Low:+0.00;-0.00} … {100 * interval.High:+0.00;-0.00} | {(PairedStatistics.McNemarP(lost, gained) is > 0 and var p ? p.ToString("G2", CultureInfo.InvariantCulture) : "< 1e-300")} |");
     }
 
     private static double Share(string predictions, int[] wanted) => 100.0 * wanted.Index().Count(pair => predictions[pair.Index] - '0' == pair.Item) / wanted.Length;

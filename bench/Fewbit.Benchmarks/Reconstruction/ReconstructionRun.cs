@@ -14,10 +14,9 @@ namespace Fewbit.Benchmarks.Reconstruction;
 /// <param name="Row">Key of the row.</param>
 /// <param name="Seed">Seed.</param>
 /// <param name="Seconds">Processor time of ranges and learning.</param>
-/// <param name="StepSeconds">Time of the steps alone.</param>
 /// <param name="Predictions">By file of pictures: the class of each, one digit.</param>
 /// <param name="Codes">By node: the codes of its weight; rows that differ in activations alone start from them.</param>
-internal sealed record ReconstructionRecord(string Row, ulong Seed, double Seconds, double StepSeconds, IReadOnlyDictionary<string, string> Predictions, IReadOnlyDictionary<string, int[]> Codes);
+internal sealed record ReconstructionRecord(string Row, ulong Seed, double Seconds, IReadOnlyDictionary<string, string> Predictions, IReadOnlyDictionary<string, int[]> Codes);
 
 /// <summary>Quantizes CIFAR ResNet-20 in the settings of the page and keeps what each run predicts.</summary>
 internal static class ReconstructionRun
@@ -74,7 +73,7 @@ internal static class ReconstructionRun
             Console.WriteLine($"{row.Key} {seed} {file}: {100.0 * labels.Index().Count(pair => predictions[file][pair.Index] - '0' == pair.Item) / labels.Length:0.00}, {seconds:0} CPU s");
         }
         var codes = reconstructor.State.Codes.ToDictionary(pair => pair.Key, pair => pair.Value.Span<int>().ToArray());
-        return new(row.Key, seed, seconds, reconstructor.Reports.Sum(unit => unit.Seconds) + (weights?.StepSeconds ?? 0), predictions, codes);
+        return new(row.Key, seed, seconds, predictions, codes);
     }
 
     private static Graph Simulate(Graph prepared, QuantizerSites sites, QuantizedState state) => SimulatedGraph.Build(prepared, sites, state.Activations,
