@@ -34,6 +34,7 @@ internal sealed class TrainingGraph
         Loss loss = Loss.Append(Graph.Outputs[0], options.Loss, options.MixesSamples);
         LossName = loss.Value.Name;
         Value[] gradients = Clipped(Gradients.Of(loss.Value, learned));
+        if (options.RecomputesActivations) new RecomputeActivations(loss.Value).Run(Graph);
         AppendUpdates(learned, gradients);
         if (options.AverageDecay is { } decay) AppendAverages([.. statistics, .. learned.Select(value => value.Name)], (float)decay);
         foreach (string name in _updates.Keys) Own(Graph.Find(name)!);

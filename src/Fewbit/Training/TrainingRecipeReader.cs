@@ -48,6 +48,7 @@ internal static class TrainingRecipeReader
             ClipValue = map.Number("clip-value"),
             AverageDecay = map.Number("average-decay"),
             FreezesBatchNorm = map.Flag("freeze-batch-norm") ?? false,
+            RecomputesActivations = map.Flag("recompute-activations") ?? false,
             KeepsBest = map.Choice("keep", "last", "best") == "best",
         };
     }

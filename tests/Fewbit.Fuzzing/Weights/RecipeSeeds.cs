@@ -10,7 +10,7 @@ internal static class RecipeSeeds
     private static readonly string[] Keys =
     [
         "model", "weights", "classes", "input-size", "data", "validation-share", "preprocess", "batch", "drop-last", "seed", "epochs", "steps-per-epoch", "clip-norm", "clip-value", "average-decay",
-        "freeze-batch-norm", "keep", "other", "optimizer", "schedule", "groups", "loss", "augment",
+        "freeze-batch-norm", "recompute-activations", "keep", "other", "optimizer", "schedule", "groups", "loss", "augment",
     ];
 
     private static readonly string[] Parts = ["name", "learning-rate", "momentum", "weight-decay", "nesterov", "beta1", "epsilon", "every", "gamma", "milestones", "end", "unit", "warm-up-steps", "label-smoothing", "crop-padding", "flip", "mixup-alpha", "cutout-side"];

@@ -60,6 +60,14 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
+    public async Task FitAsync_ActivationsComputedAgain_GivesTheSameModel()
+    {
+        (byte[] kept, _) = await Run(new() { Epochs = 1 });
+        (byte[] recomputed, _) = await Run(new() { Epochs = 1, RecomputesActivations = true });
+        Assert.Equal(kept, recomputed);
+    }
+
+    [Fact]
     public async Task FitAsync_ResumedWithOtherOptions_SaysWhatDiffers()
     {
         var options = new TrainingOptions { Epochs = 1, CheckpointPath = _folder.Path("state.json") };
