@@ -43,6 +43,6 @@ public class RoundTripTests
         var graph = new Graph(opset: 21);
         graph.AddInput("x", ElementType.Float32, [2]).StraightThrough(x => x.Apply("Round")).Returns("y");
         string message = Assert.Throws<InvalidDataException>(() => OnnxFile.ToBytes(graph)).Message;
-        Assert.Equal("ai.fewbit.CustomGradient 'CustomGradient': a custom gradient cannot be written to a file: write the graph as it was before learning", message);
+        Assert.StartsWith("ai.fewbit.CustomGradient 'CustomGradient': has no form in ONNX", message, StringComparison.Ordinal);
     }
 }

@@ -64,7 +64,6 @@ internal sealed class GraphWriter(TensorWriter tensors, OnnxSaveOptions options)
             string[] texts => new() { Name = name, Type = Kind.Strings, Strings = { texts.Select(ByteString.CopyFromUtf8) } },
             Tensor[] many => new() { Name = name, Type = Kind.Tensors, Tensors = { many.Select(tensor => tensors.Write(tensor, what)) } },
             Graph[] graphs => new() { Name = name, Type = Kind.Graphs, Graphs = { graphs.Select(Write) } },
-            CustomGradientRule => throw new InvalidDataException($"{node}: a custom gradient cannot be written to a file: write the graph as it was before learning"),
             _ => throw new InvalidOperationException($"Bug in the ONNX writer: {what} is a {value.GetType().Name}"),
         };
     }
