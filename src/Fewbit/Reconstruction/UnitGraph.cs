@@ -1,7 +1,6 @@
 using Fewbit.Graphs;
 using Fewbit.Graphs.Execution;
 using Fewbit.Graphs.Passes;
-using Fewbit.Tensors;
 
 namespace Fewbit.Reconstruction;
 

@@ -3,7 +3,6 @@ using Fewbit.Graphs;
 using Fewbit.Graphs.Execution;
 using Fewbit.Quantization;
 using Fewbit.Reconstruction;
-using Fewbit.Rounding;
 using Fewbit.Tensors;
 using Fewbit.Tensors.Threading;
 using static Fewbit.Tests.Reconstruction.SmallNetwork;
