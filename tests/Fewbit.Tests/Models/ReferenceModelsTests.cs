@@ -75,16 +75,17 @@ public class ReferenceModelsTests
         Assert.Equal(billions, Math.Round(cost.MultiplyAdds / 1e9, decimals));
     }
 
-    /// <summary>Tokens and positions 1256 x 384; a block 12 D² + 13 D; the last normalization 2 D; scores 385 x 1000. Work: 12 D² + 2 T D for each token and block, and the scores.</summary>
+    /// <summary>Tokens and positions (K + T) D; a block 12 D² + 13 D; the last normalization 2 D; scores (D + 1) K where they are not tied. Work: 12 D² + 2 T D for each token and block, and the scores.</summary>
     [Theory]
-    [InlineData("transformer-decoder")]
-    [InlineData("transformer-encoder")]
-    public void Count_Transformer_EqualsItsFormula(string name)
+    [InlineData("transformer-decoder", 1000, 256, 12, 384, false)]
+    [InlineData("transformer-encoder", 1000, 256, 12, 384, false)]
+    [InlineData("transformer", 10_000, 128, 6, 256, false)]
+    [InlineData("transformer-tied", 10_000, 128, 6, 256, true)]
+    public void Count_Transformer_EqualsItsFormula(string name, long kinds, long tokens, long layers, long width, bool isTied)
     {
-        const long D = 384, T = 256, Kinds = 1000, Layers = 12;
         ModelCost cost = ReferenceModels.Find(name).Count();
-        Assert.Equal((Kinds + T) * D + Layers * (12 * D * D + 13 * D) + 2 * D + (D + 1) * Kinds, cost.Parameters);
-        Assert.Equal(T * (Layers * (12 * D * D + 2 * T * D) + D * Kinds), cost.MultiplyAdds);
+        Assert.Equal((kinds + tokens) * width + layers * (12 * width * width + 13 * width) + 2 * width + (isTied ? 0 : (width + 1) * kinds), cost.Parameters);
+        Assert.Equal(tokens * (layers * (12 * width * width + 2 * tokens * width) + width * kinds), cost.MultiplyAdds);
     }
 
     [Fact]
