@@ -14,7 +14,11 @@ internal sealed class PyTorchStep : IDisposable
     {
         string python = Environment.GetEnvironmentVariable("FEWBIT_PYTHON") is { Length: > 0 } named ? named : "/usr/bin/python3";
         string script = Path.GetFullPath(Path.Combine(Folder(), "../../pytorch/training_step.py"));
-        _process = Process.Start(new ProcessStartInfo(python, [script, network, threads.ToString(CultureInfo.InvariantCulture)]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        string count = threads.ToString(CultureInfo.InvariantCulture);
+        var start = new ProcessStartInfo(python, [script, network, count]) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        // PyTorch's own setting does not reach OpenBLAS, which would take every core.
+        foreach (string variable in (string[])["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"]) start.Environment[variable] = count;
+        _process = Process.Start(start)!;
         Version = ReadLine();
     }
 
