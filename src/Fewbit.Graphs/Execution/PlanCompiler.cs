@@ -218,7 +218,7 @@ internal sealed class PlanCompiler : IInferenceSource
     {
         var order = new Dictionary<Node, int>(nodes.Count);
         foreach ((int index, Node node) in nodes.Index()) order.Add(node, index);
-        var bound = updates.CountBy(update => _variablesBound[update.Variable]).ToDictionary();
+        var bound = _variablesBound.Values.CountBy(tensor => tensor).ToDictionary();
         HashSet<Value> captured = [.. nodes.SelectMany(node => node.Subgraphs()).SelectMany(body => body.CapturedValues())];
         foreach ((Value variable, Value source) in updates)
         {
@@ -249,7 +249,7 @@ internal sealed class PlanCompiler : IInferenceSource
 
     /// <summary>A node that a plan need not run, since its output lies where its input lies.</summary>
     private bool IsAlias(Node node) => node.Operator is IViewOperator && IsStatic(node.Outputs[0]) && node.Input(0) is { } input
-        && IsStatic(input) && TensorOf(input) is null && !_variablesBound.ContainsKey(input) && input.Layout == node.Outputs[0].Layout;
+        && IsStatic(input) && TensorOf(input) is null && !_variablesBound.ContainsKey(input) && !_updatedInPlace.ContainsKey(input) && input.Layout == node.Outputs[0].Layout;
 
     private Step CreateStep(Node node)
     {

@@ -50,6 +50,30 @@ public sealed class SgdUpdateTests
     }
 
     [Fact]
+    public void Run_UpdatedValueThatIsReadThroughAView_ShowsTheNewContents()
+    {
+        (_, Value p, Node sgd) = Compile(0, 0, false);
+        Value view = sgd.Outputs[0].Reshape(1, Length), doubled = view * 2f;
+        Plan plan = Plan.Compile(sgd.Graph, new() { Inputs = Shapes, Outputs = [view.Name, doubled.Name], Updates = new Dictionary<string, string> { ["p"] = sgd.Outputs[0].Name } });
+        plan.Run(new Dictionary<string, Tensor> { ["g"] = Tensor.From<float>(Enumerable.Repeat(2f, Length).ToArray()), ["rate"] = Tensor.Scalar(0.5f) });
+        Assert.Equal(MathF.Sin(1) - 1, p.Constant!.Span<float>()[1]);
+        Assert.Equal(p.Constant!.Span<float>().ToArray(), plan.Output(view.Name).Span<float>().ToArray());
+        Assert.Equal(2 * p.Constant!.Span<float>()[1], plan.Output(doubled.Name).Span<float>()[1]);
+    }
+
+    [Fact]
+    public void Run_TensorThatAnotherVariableReads_IsUpdatedAtTheEnd()
+    {
+        (_, Value p, Node sgd) = Compile(0, 0, false);
+        Value other = sgd.Graph.AddConstant("other", p.Constant!);
+        other.IsVariable = true;
+        Value difference = other - sgd.Outputs[0];
+        Plan plan = Plan.Compile(sgd.Graph, new() { Inputs = Shapes, Outputs = [difference.Name], Updates = new Dictionary<string, string> { ["p"] = sgd.Outputs[0].Name } });
+        plan.Run(new Dictionary<string, Tensor> { ["g"] = Tensor.From<float>(Enumerable.Repeat(2f, Length).ToArray()), ["rate"] = Tensor.Scalar(0.5f) });
+        Assert.All(plan.Output(difference.Name).Span<float>().ToArray(), element => Assert.Equal(1, element, 1e-6));
+    }
+
+    [Fact]
     public void Rebind_UpdatedVariable_ReadsAndWritesTheNewTensor()
     {
         (Plan plan, Value p, _) = Compile(0, 0, false);
