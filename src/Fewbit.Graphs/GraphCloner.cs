@@ -20,7 +20,7 @@ internal sealed class GraphCloner(IReadOnlyDictionary<Value, Value>? given = nul
         {
             Node cloned = copy.AppendRaw(node.Domain, node.OpType, node.Name, node.Inputs.Select(Map), node.Outputs.Select(output => _map[output]),
                 node.Attributes.Clone(body => Clone(body, copy)));
-            (cloned.Origin, cloned.GradientOf) = (node.Origin, node.GradientOf);
+            cloned.Origin = node.Origin;
         }
         foreach (Value output in source.Outputs) copy.AddOutput(Map(output)!);
         return copy;
@@ -34,7 +34,7 @@ internal sealed class GraphCloner(IReadOnlyDictionary<Value, Value>? given = nul
         Value copy = graph.AddValue(source.Name);
         if (source.Constant is { } constant) copy.SetConstant(constant);
         (copy.Type, copy.Shape, copy.Layout) = (source.Type, source.Shape, source.Layout);
-        (copy.IsVariable, copy.FoldedBatchNorm, copy.Origin) = (source.IsVariable, source.FoldedBatchNorm, source.Origin);
+        (copy.IsVariable, copy.FoldedBatchNorm, copy.Origin, copy.GradientOf) = (source.IsVariable, source.FoldedBatchNorm, source.Origin, source.GradientOf);
         return copy;
     }
 }

@@ -43,7 +43,14 @@ public sealed class Node
     public IReadOnlyList<Value> Outputs => _outputs;
 
     /// <summary>The node, in the form of messages, whose gradient this one helps to compute; null for others.</summary>
-    internal string? GradientOf { get; set; }
+    internal string? GradientOf
+    {
+        get => _outputs.Select(output => output.GradientOf).FirstOrDefault(forward => forward is not null);
+        set
+        {
+            foreach (Value output in _outputs) output.GradientOf = value;
+        }
+    }
 
     /// <summary>What the file says of the node beyond this: the reader of the format leaves it here for the writer.</summary>
     internal object? Origin { get; set; }

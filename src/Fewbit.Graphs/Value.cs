@@ -41,6 +41,9 @@ public sealed partial class Value
     /// <summary>The node that computes the value; null for inputs and constants.</summary>
     public Node? Producer { get; internal set; }
 
+    /// <summary>What <see cref="Node.GradientOf"/> says of the producer: it stays where another node takes over the value.</summary>
+    internal string? GradientOf { get; set; }
+
     /// <summary>What the value was before passes changed it: batch-norm statistics that were folded into it.</summary>
     public FoldedBatchNorm? FoldedBatchNorm { get; set; }
 

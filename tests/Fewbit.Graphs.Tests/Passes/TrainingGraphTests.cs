@@ -49,6 +49,17 @@ public sealed class TrainingGraphTests
 
     [Theory]
     [MemberData(nameof(Networks))]
+    public void PrepareForTraining_FusedGradients_NameTheirForwardNode(string network)
+    {
+        (Graph graph, Dictionary<string, string> updates) = Step(network, Images);
+        Pipeline.PrepareForTraining(graph, updates.Values);
+        Node[] gradients = [.. graph.Nodes.Where(node => node.OpType.Contains("Backward", StringComparison.Ordinal) || node.OpType.EndsWith("Gradient", StringComparison.Ordinal))];
+        Assert.NotEmpty(gradients);
+        Assert.All(gradients, node => Assert.NotNull(node.GradientOf));
+    }
+
+    [Theory]
+    [MemberData(nameof(Networks))]
     public void Run_AfterWarmUp_AllocatesNothing(string network)
     {
         (Graph graph, Dictionary<string, string> updates) = Step(network, Images);
