@@ -79,8 +79,8 @@ public static partial class Losses
     /// <remarks>Lin et al., "Focal Loss for Dense Object Detection", 2017, arXiv:1708.02002.</remarks>
     public static Value Focal(Value scores, Value classes, double gamma = 2, LossReduction reduction = LossReduction.Mean)
     {
-        Value entropy = CrossEntropy(scores, classes, LossReduction.None);
-        return Reduce(entropy * Focus(1f - (-entropy).Apply("Exp"), gamma), reduction);
+        Value entropy = CrossEntropy(scores, classes, gamma == 0 ? reduction : LossReduction.None);
+        return gamma == 0 ? entropy : Reduce(entropy * Focus(1f - (-entropy).Apply("Exp"), gamma), reduction);
     }
 
     /// <summary>The focal loss of independent yes-no scores: α · (1 - p)^γ · -log p for targets of 1, (1 - α) · p^γ · -log(1 - p) for targets of 0, p = σ(x).</summary>
@@ -102,7 +102,7 @@ public static partial class Losses
     private static Value Focus(Value wrong, double gamma)
     {
         if (!(gamma >= 0)) throw new ArgumentOutOfRangeException(nameof(gamma), gamma, "must be 0 or more");
-        return gamma == 2 ? wrong * wrong : wrong.Apply("Pow", wrong.Scalar(gamma));
+        return gamma == 2 ? wrong * wrong : Power(wrong, gamma);
     }
 
     private static Value LogSoftmax(Value scores) => scores.Apply("LogSoftmax", new Attributes { { "axis", 1 } });

@@ -60,9 +60,7 @@ public static partial class Losses
         else
         {
             distance = distance.Apply("Abs");
-            // At 0 a power below 1 is infinitely steep: there the loss is flat instead.
-            if (power < 1) distance = distance.Apply("Equal", distance.Scalar(0)).Apply("Where", distance.Scalar(0), Power(distance, power));
-            else if (power != 1) distance = distance.Apply("Pow", distance.Scalar(power));
+            if (power != 1) distance = Power(distance, power);
         }
         return Reduce(distance.Apply("ReduceSum", new Attributes { { "keepdims", 0 } }, distance.Integers("axes", 1)), LossReduction.Mean);
     }
@@ -76,10 +74,12 @@ public static partial class Losses
         return (Along(2) + Along(3)) / pictures;
     }
 
-    private static Value Power(Value distance, double power)
+    /// <summary>x^power for x of 0 and more. At 0 a power below 1 is infinitely steep: there it is flat instead.</summary>
+    private static Value Power(Value x, double power)
     {
-        Value isZero = distance.Apply("Equal", distance.Scalar(0));
-        return isZero.Apply("Where", distance.Scalar(1), distance).Apply("Pow", distance.Scalar(power));
+        if (power >= 1) return x.Apply("Pow", x.Scalar(power));
+        Value isZero = x.Apply("Equal", x.Scalar(0));
+        return isZero.Apply("Where", x.Scalar(power == 0 ? 1 : 0), isZero.Apply("Where", x.Scalar(1), x).Apply("Pow", x.Scalar(power)));
     }
 
     private static Value Reduce(Value terms, LossReduction reduction) => reduction switch

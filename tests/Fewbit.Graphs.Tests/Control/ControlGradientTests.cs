@@ -35,6 +35,18 @@ public sealed class ControlGradientTests
         Assert.Equal([0.25f, 0.125f], plan.Output(gradient.Name).Span<float>().ToArray());
     }
 
+    [Fact]
+    public void If_BranchThatReadsWhatIsNotLearned_MatchesFiniteDifferencesTwice() => GradientCheck.RunTwice(
+        v =>
+        {
+            Graph graph = v[0].Graph;
+            Value mask = graph.AddConstant("mask", Tensor.From<bool>([true, false, true], [3])), factor = graph.AddConstant("factor", Tensor.From(2.0, -1, 0.5)), shape = graph.AddConstant("shape", Tensor.From(3L, 2L));
+            factor.IsVariable = mask.IsVariable = true;
+            Graph then = Branch(graph, body => body.AddNode("Reshape", [body.AddNode("Where", [mask, body.AddNode("Pow", [v[0], factor]).Outputs[0], v[0]]).Outputs[0], shape]).Outputs[0]);
+            Graph otherwise = Branch(graph, body => body.AddNode("Reshape", [v[0], shape]).Outputs[0]);
+            return If(graph, graph.AddConstant("condition", Tensor.From([true], Shape.Scalar)), then, otherwise);
+        }, GradientCheck.Random([2, 3], 1, 0.5, 2));
+
     [Theory]
     [InlineData(0)]
     [InlineData(3)]

@@ -53,6 +53,7 @@ internal static partial class GradientCases
             yield return new("Mod", Numbers([2, 3], 5.3, -5.3, 2.2, -0.7, 8.1, -8.1), Numbers([3], 2.5, -1.7, 3.1)) { Note = "sign of the divisor" };
             yield return new("Pow", X([2, 3], 0.3, 2), X([3], -2, 2));
             yield return new("Pow", AwayFromZero([2, 3]), Tensor.Scalar(3L)) { Note = "integer exponent" };
+            yield return new("Pow", Tensor.From<double>([0, 0, 2, 0.5], [2, 2]), new Fixed(Tensor.From<double>([0, 3], [2]))) { Note = "0 to the power of 0", Order = 1 };
             yield return new("Max", Apart([2, 3]), Numbers([3], -0.2, 0.01, 0.2), Numbers([2, 1], 0.015, -0.01));
             yield return new("Min", Apart([2, 3]), Numbers([3], -0.2, 0.01, 0.2), Numbers([2, 1], 0.015, -0.01));
             yield return new("Max", X([2, 2])) { Note = "one input" };

@@ -100,6 +100,22 @@ public sealed class LossesTests
         }
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.5)]
+    [InlineData(1.5)]
+    [InlineData(2)]
+    public void Focal_ScoresWithoutAnyError_HaveGradientsOfZero(double gamma)
+    {
+        Tensor scores = Tensor.From<float>([200, 0, -200, 0], [2, 2]);
+        var graph = new Graph(opset: 21);
+        Value x = graph.AddInput("x", ElementType.Float32, [2, 2]);
+        Value targets = graph.AddConstant("targets", Tensor.From<float>([1, 0, 0, 1], [2, 2]));
+        Value loss = Losses.Focal(x, Ints(x, Tensor.From(0L, 1L)), gamma) + Losses.BinaryFocal(x.Slice(1, 0, 1) * 1f, targets.Slice(1, 0, 1), gamma);
+        Gradients.Of(loss, [x])[0].Returns("gradient");
+        Assert.Equal([0f, 0, 0, 0], new Interpreter().Run(graph, new Dictionary<string, Tensor> { ["x"] = scores })[0].Span<float>().ToArray());
+    }
+
     [Fact]
     public void Gradients_OfRegression_MatchFiniteDifferencesTwice()
     {

@@ -59,6 +59,17 @@ public sealed class SoftRoundingTests
         }
     }
 
+    [Fact]
+    public void Gradient_OfWhatIsNotLearned_SaysSo()
+    {
+        var graph = new Graph();
+        Value x = graph.AddInput("x", ElementType.Float32, [2, 3]);
+        Value one = graph.AddConstant("one", Tensor.From(1f)), loss = (x * 2f).Apply("ai.fewbit", "PowerLoss", null, x);
+        Assert.Contains("no gradient rule for its target", Assert.Throws<InvalidDataException>(() => Gradients.Of(loss, [x])).Message, StringComparison.Ordinal);
+        Value weight = x.Apply("ai.fewbit", "SoftRoundedWeight", new() { { "min", 0f }, { "max", 3f } }, x * 3f, one, one);
+        Assert.Contains("no gradient rule for input 1", Assert.Throws<InvalidDataException>(() => Gradients.Of(weight, [x])).Message, StringComparison.Ordinal);
+    }
+
     private static Value[] Forms(Graph graph, Tensor floor, Tensor scale, Tensor zero, Tensor schedule)
     {
         Value v = graph.Inputs[0];

@@ -30,9 +30,9 @@ internal static class ControlGradient
     private static Graph OfBranch(GradientContext context, Graph branch, Value[] wanted)
     {
         var graph = new Graph($"{branch.Name}/gradient", parent: context.Graph);
-        // Of its own: what a rule appends lands in the graph of the values it is made of.
-        Value Inside(Value value) => graph.AddNode("Identity", [value]).Outputs[0];
-        Dictionary<Value, Value> read = wanted.ToDictionary(value => value, Inside);
+        // Of its own, what is not learned too: what a rule appends lands in the graph of the values it is made of.
+        Value Inside(Value value) => value is { IsConstant: true, Constant: { } constant } ? graph.AddConstant(value.Name, constant) : graph.AddNode("Identity", [value]).Outputs[0];
+        Dictionary<Value, Value> read = wanted.Union(branch.CapturedValues()).ToDictionary(value => value, Inside);
         (Value, Value)[] seeds = [.. Seeds(context, BodyInlining.Inline(branch, graph, read)).Select(pair => (pair.Output.Graph == graph ? pair.Output : Inside(pair.Output), Inside(pair.Seed)))];
         Value?[] gradients = Gradients.Find(graph, seeds, [.. wanted.Select(value => read[value])]);
         for (int i = 0; i < wanted.Length; i++) graph.AddOutput(Inside(gradients[i] ?? read[wanted[i]].Filled(0)));

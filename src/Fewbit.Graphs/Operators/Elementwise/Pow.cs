@@ -31,11 +31,19 @@ internal sealed record Pow : IDifferentiable, IInPlaceOperator
         if (context.OutputGradient() is not { } gradient) return;
         (Value x, Value exponent) = (context.Input(0), context.Input(1));
         Value power = exponent.Type == x.Type ? exponent : exponent.Apply("CastLike", x);
-        if (context.Needs(0)) context.SetInputGradient(0, (gradient * power * x.Apply("Pow", power - 1f)).SumToShapeOf(x));
+        if (context.Needs(0)) context.SetInputGradient(0, (gradient * Slope(x, power, exponent)).SumToShapeOf(x));
         if (!context.Needs(1)) return;
         // 0 to a positive power stays 0 however the exponent moves.
         Value logarithm = x.Apply("Greater", x.Scalar(0)).Apply("Where", x, x.Scalar(1)).Apply("Log");
         context.SetInputGradient(1, (gradient * context.Output() * logarithm).SumToShapeOf(exponent));
+    }
+
+    /// <summary>power · x^(power - 1); 0 where the power is 0, at x = 0 too.</summary>
+    private static Value Slope(Value x, Value power, Value exponent)
+    {
+        Value slope = power * x.Apply("Pow", power - 1f);
+        bool isNeverZero = exponent is { IsConstant: true, Constant: { } known } && Casting.Convert(known, ElementType.Float64).Span<double>().IndexOf(0) < 0;
+        return isNeverZero ? slope : power.Apply("Equal", power.Scalar(0)).Apply("Where", power.Scalar(0), slope);
     }
 
     private static void FromFloat64(EvaluationContext context, Tensor exponent)

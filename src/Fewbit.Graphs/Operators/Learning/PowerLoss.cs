@@ -7,7 +7,7 @@ namespace Fewbit.Graphs.Operators;
 
 /// <summary>sum(weight · |x - target|^p) / (elements / length of dimension 1): summed over channels, averaged over the rest.</summary>
 /// <param name="P">Exponent, 1 and up.</param>
-/// <remarks>Inputs x, target and optionally weight, all of one shape. The target and the weight get no gradient.</remarks>
+/// <remarks>Inputs x, target and optionally weight, all of one shape. The target and the weight have no gradient rule.</remarks>
 internal sealed record PowerLoss(float P) : IDifferentiable
 {
     public static PowerLoss Parse(Node node)
@@ -39,7 +39,8 @@ internal sealed record PowerLoss(float P) : IDifferentiable
 
     public void Gradient(GradientContext context)
     {
-        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        context.Node.Expect(!context.Needs(1) && !context.Needs(2), $"has no gradient rule for its target and weight");
+        if (context.OutputGradient() is not { } gradient) return;
         context.SetInputGradient(0, context.Input(0).Apply(OperatorTable.FewbitDomain, "PowerLossGradient", new() { { "p", P } }, context.Input(1), gradient, context.Node.Input(2)));
     }
 }

@@ -63,7 +63,8 @@ internal sealed record SoftRoundedWeight(int Axis, float Min, float Max) : IDiff
 
     public void Gradient(GradientContext context)
     {
-        if (!context.Needs(0) || context.OutputGradient() is not { } gradient) return;
+        for (int i = 1; i < 4; i++) context.Node.Expect(!context.Needs(i), $"has no gradient rule for input {i}: only the rounding is learned");
+        if (context.OutputGradient() is not { } gradient) return;
         context.SetInputGradient(0, context.Input(0).Apply(OperatorTable.FewbitDomain, "SoftRoundedWeightGradient",
             new() { { "axis", (long)Axis }, { "min", Min }, { "max", Max } }, context.Input(1), context.Input(2), context.Input(3), gradient));
     }
