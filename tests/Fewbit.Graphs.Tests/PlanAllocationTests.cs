@@ -17,6 +17,20 @@ public sealed class PlanAllocationTests
     }
 
     [Fact]
+    public void Run_TopKAndEinsum_AllocateNothingAfterWarmUp()
+    {
+        var graph = new Graph(opset: 13);
+        Value x = graph.AddInput("x", ElementType.Float32, [2, 3, 12, 12]);
+        graph.AddOutput(x.Apply("Einsum", new Attributes { { "equation", "nchw,nciw->nhi" } }, x));
+        foreach (Value output in graph.AddNode("TopK", [x, graph.AddConstant("k", Tensor.From(5L))], outputs: 2).Outputs) graph.AddOutput(output);
+        Plan plan = Compile(graph);
+        for (int i = 0; i < 3; i++) plan.Run();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 5; i++) plan.Run();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
     public void Profile_ConvolutionalNetwork_ListsStepsWithMultiplyAdds()
     {
         PlanProfile profile = Compile(Network()).Profile(3);

@@ -4,6 +4,33 @@ namespace Fewbit.Graphs.Tests.Operators;
 
 public sealed class SelectionTests
 {
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(7, true)]
+    [InlineData(50, false)]
+    [InlineData(0, true)]
+    public void TopK_ManyTies_EqualsSorting(int k, bool isLargest)
+    {
+        const int length = 50;
+        Tensor x = OneNode.Numbers(3, 2, length, 3);
+        Span<float> numbers = x.Span<float>();
+        for (int i = 0; i < numbers.Length; i++) numbers[i] = i % 17 == 0 ? float.NaN : MathF.Round(numbers[i] * 4);
+        Tensor[] result = OperatorRun.All("TopK", new() { { "axis", 1 }, { "largest", isLargest ? 1 : 0 } }, 2, x, Tensor.From((long)k));
+        for (int slice = 0; slice < 6; slice++)
+        {
+            float At(long place) => x.Span<float>()[(int)(slice / 3 * length + place) * 3 + slice % 3];
+            float Key(long place) => float.IsNaN(At(place)) ? float.PositiveInfinity : At(place);
+            IEnumerable<long> places = Enumerable.Range(0, length).Select(i => (long)i);
+            long[] expected = [.. (isLargest ? places.OrderByDescending(Key) : places.OrderBy(Key)).Take(k)];
+            for (int j = 0; j < k; j++)
+            {
+                int at = (slice / 3 * k + j) * 3 + slice % 3;
+                Assert.Equal(expected[j], result[1].Span<long>()[at]);
+                Assert.Equal(At(expected[j]), result[0].Span<float>()[at]);
+            }
+        }
+    }
+
     [Fact]
     public void TopK_TiesAndNaN_KeepTheirOrder()
     {

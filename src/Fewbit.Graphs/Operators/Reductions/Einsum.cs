@@ -1,4 +1,3 @@
-using System.Numerics;
 using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Operators.Reductions;
@@ -7,7 +6,7 @@ namespace Fewbit.Graphs.Operators.Reductions;
 /// <remarks>Computed by its definition, term by term: a rare operator that exporters use for products which MatMul would do.</remarks>
 /// <param name="Terms">Subscripts of each input; '.' stands for a broadcast dimension of the ellipsis.</param>
 /// <param name="Result">Subscripts of the output.</param>
-internal sealed record Einsum(string[] Terms, string Result) : IDifferentiable
+internal sealed record Einsum(string[] Terms, string Result) : ICompiledOperator, IDifferentiable
 {
     private const string Ellipsis = "...";
 
@@ -41,8 +40,11 @@ internal sealed record Einsum(string[] Terms, string Result) : IDifferentiable
 
     public void Evaluate(EvaluationContext context)
     {
-        if (!Converted.ThroughFloat32(context, this)) ElementDispatch.Number(context.Node, context.Output(0).Type, new Action(context, this));
+        if (!Converted.ThroughFloat32(context, this)) KernelOf(context.Node, [.. Enumerable.Range(0, Terms.Length).Select(i => context.Input(i).Shape)]).Run(context);
     }
+
+    public IKernel? Compile(CompilationContext context) =>
+        Converted.IsHalf(context.InputType(0)) ? null : KernelOf(context.Node, [.. Enumerable.Range(0, Terms.Length).Select(context.InputShape)]);
 
     public void Gradient(GradientContext context)
     {
@@ -51,6 +53,30 @@ internal sealed record Einsum(string[] Terms, string Result) : IDifferentiable
         int broadcast = Enumerable.Range(0, Terms.Length).Max(i => Broadcast(Terms[i], ranks[i]));
         List<string>[] labels = [.. Terms.Select((term, i) => Labels(term, Broadcast(term, ranks[i]), broadcast))];
         new EinsumGradient(context, labels, Labels(Result, broadcast, broadcast)).Apply(gradient);
+    }
+
+    private EinsumKernel KernelOf(Node node, Shape[] shapes)
+    {
+        var lengths = new Dictionary<string, Dim>();
+        int broadcast = Enumerable.Range(0, Terms.Length).Max(i => Broadcast(Terms[i], shapes[i].Rank));
+        for (int i = 0; i < Terms.Length; i++) Collect(node, Terms[i], SymbolicShape.From(shapes[i]), broadcast, lengths);
+        List<string> result = Labels(Result, broadcast, broadcast);
+        // Output dimensions first, so that the sums of one element follow each other.
+        string[] order = [.. result, .. lengths.Keys.Where(label => !result.Contains(label))];
+        long[][] steps = [.. shapes.Select((shape, i) => Steps(order, Labels(Terms[i], Broadcast(Terms[i], shape.Rank), broadcast), shape))];
+        return new([.. order.Select(label => lengths[label].Length)], steps, result.Count);
+    }
+
+    /// <summary>How far each label moves in an input.</summary>
+    private static long[] Steps(string[] order, List<string> labels, Shape shape)
+    {
+        var steps = new long[order.Length];
+        long[] own = shape.Strides();
+        for (int axis = 0; axis < labels.Count; axis++)
+        {
+            if (shape[axis] != 1) steps[Array.IndexOf(order, labels[axis])] += own[axis];
+        }
+        return steps;
     }
 
     private static bool IsTerm(string term) => term.Replace(Ellipsis, "", StringComparison.Ordinal).All(char.IsAsciiLetter) && term.Split(Ellipsis).Length <= 2;
@@ -94,66 +120,6 @@ internal sealed record Einsum(string[] Terms, string Result) : IDifferentiable
             bool repeats = known == 1 || length == 1;
             node.Expect(repeats || known.MayEqual(length), $"dimension '{labels[axis]}' is {known} in one input and {length} in another");
             lengths[labels[axis]] = known == 1 ? length : length == 1 ? known : known.Or(length);
-        }
-    }
-
-    private readonly struct Action(EvaluationContext context, Einsum einsum) : INumberAction
-    {
-        public void Run<T>() where T : unmanaged, INumber<T>
-        {
-            string[] terms = einsum.Terms;
-            Tensor[] inputs = [.. Enumerable.Range(0, terms.Length).Select(context.Input)];
-            var lengths = new Dictionary<string, Dim>();
-            int broadcast = Enumerable.Range(0, terms.Length).Max(i => Broadcast(terms[i], inputs[i].Rank));
-            for (int i = 0; i < terms.Length; i++) Collect(context.Node, terms[i], SymbolicShape.From(inputs[i].Shape), broadcast, lengths);
-            List<string> result = Labels(einsum.Result, broadcast, broadcast);
-            // Output dimensions first, so that the sums of one element follow each other.
-            string[] order = [.. result, .. lengths.Keys.Where(label => !result.Contains(label))];
-            long[] dims = [.. order.Select(label => lengths[label].Length)];
-            long[][] steps = [.. inputs.Select((input, i) => Steps(order, Labels(terms[i], Broadcast(terms[i], input.Rank), broadcast), input.Shape))];
-            Sum<T>(inputs, dims, steps, dims.Length - result.Count);
-        }
-
-        private static long[] Steps(string[] order, List<string> labels, Shape shape)
-        {
-            var steps = new long[order.Length];
-            long[] own = shape.Strides();
-            for (int axis = 0; axis < labels.Count; axis++)
-            {
-                if (shape[axis] != 1) steps[Array.IndexOf(order, labels[axis])] += own[axis];
-            }
-            return steps;
-        }
-
-        private void Sum<T>(Tensor[] inputs, long[] dims, long[][] steps, int summed) where T : unmanaged, INumber<T>
-        {
-            Span<T> y = context.Output(0).Span<T>();
-            long terms = new Shape(dims).CountOf(dims.Length - summed, dims.Length);
-            var position = new long[dims.Length];
-            var at = new long[inputs.Length];
-            for (int i = 0; i < y.Length; i++)
-            {
-                T sum = T.Zero;
-                for (long term = 0; term < terms; term++)
-                {
-                    T product = T.One;
-                    for (int k = 0; k < inputs.Length; k++) product *= inputs[k].Span<T>()[(int)at[k]];
-                    sum += product;
-                    Next(dims, steps, position, at);
-                }
-                y[i] = sum;
-            }
-        }
-
-        private static void Next(long[] dims, long[][] steps, long[] position, long[] at)
-        {
-            for (int axis = dims.Length - 1; axis >= 0; axis--)
-            {
-                bool isEnd = ++position[axis] == dims[axis];
-                for (int k = 0; k < at.Length; k++) at[k] += isEnd ? -steps[k][axis] * (dims[axis] - 1) : steps[k][axis];
-                if (!isEnd) return;
-                position[axis] = 0;
-            }
         }
     }
 }

@@ -39,7 +39,7 @@ internal sealed record TopK(long Axis, bool IsLargest) : IDifferentiable
         return k;
     }
 
-    private readonly struct Action(EvaluationContext context, TopK settings) : INumberAction
+    private readonly unsafe struct Action(EvaluationContext context, TopK settings) : INumberAction
     {
         public void Run<T>() where T : unmanaged, INumber<T>
         {
@@ -48,31 +48,59 @@ internal sealed record TopK(long Axis, bool IsLargest) : IDifferentiable
             int outer = (int)input.Shape.CountOf(0, axis), length = (int)input.Shape[axis], inner = (int)input.Shape.CountOf(axis + 1, input.Rank), k = (int)values.Shape[axis];
             Span<T> x = input.Span<T>(), y = values.Span<T>();
             Span<long> places = context.HasOutput(1) ? context.Output(1).Span<long>() : default;
-            var keys = new T[length];
-            var order = new int[length];
-            var comparer = new ByValue<T>(keys, settings.IsLargest);
+            var taken = new Span<int>(context.Scratch(Math.Max(1L, k) * sizeof(int)), k);
             for (int i = 0; i < outer * inner; i++)
             {
                 int start = i / inner * length * inner + i % inner, to = i / inner * k * inner + i % inner;
-                for (int j = 0; j < length; j++) (keys[j], order[j]) = (x[start + j * inner], j);
-                Array.Sort(order, comparer);
+                new Slice<T>(x[start..], inner, settings.IsLargest).Take(taken, length);
                 for (int j = 0; j < k; j++)
                 {
-                    y[to + j * inner] = keys[order[j]];
-                    if (!places.IsEmpty) places[to + j * inner] = order[j];
+                    y[to + j * inner] = x[start + taken[j] * inner];
+                    if (!places.IsEmpty) places[to + j * inner] = taken[j];
                 }
             }
         }
     }
 
-    /// <summary>Larger numbers first (or smaller ones), NaN as the largest, equal ones by place.</summary>
-    private sealed class ByValue<T>(T[] keys, bool isLargest) : IComparer<int> where T : INumber<T>
+    /// <summary>Elements along the axis. Larger numbers come first (or smaller ones), NaN as the largest, equal ones by place.</summary>
+    private readonly ref struct Slice<T>(ReadOnlySpan<T> x, int step, bool isLargest) where T : unmanaged, INumber<T>
     {
-        public int Compare(int a, int b)
+        private readonly ReadOnlySpan<T> _x = x;
+
+        /// <summary>The places of the first elements, in their order: a heap keeps the last of those taken so far at its root.</summary>
+        public void Take(Span<int> taken, int length)
         {
-            (T x, T y) = (keys[a], keys[b]);
+            if (taken.IsEmpty) return;
+            for (int i = 0; i < taken.Length; i++) taken[i] = i;
+            for (int i = taken.Length / 2 - 1; i >= 0; i--) Sink(taken, i);
+            for (int i = taken.Length; i < length; i++)
+            {
+                if (!ComesBefore(i, taken[0])) continue;
+                taken[0] = i;
+                Sink(taken, 0);
+            }
+            for (int end = taken.Length - 1; end > 0; end--)
+            {
+                (taken[0], taken[end]) = (taken[end], taken[0]);
+                Sink(taken[..end], 0);
+            }
+        }
+
+        private void Sink(Span<int> heap, int at)
+        {
+            for (int child; (child = 2 * at + 1) < heap.Length; at = child)
+            {
+                if (child + 1 < heap.Length && ComesBefore(heap[child], heap[child + 1])) child++;
+                if (!ComesBefore(heap[at], heap[child])) return;
+                (heap[at], heap[child]) = (heap[child], heap[at]);
+            }
+        }
+
+        private bool ComesBefore(int a, int b)
+        {
+            (T x, T y) = (_x[a * step], _x[b * step]);
             int sign = T.IsNaN(x) || T.IsNaN(y) ? T.IsNaN(x).CompareTo(T.IsNaN(y)) : x.CompareTo(y);
-            return sign == 0 ? a.CompareTo(b) : isLargest ? -sign : sign;
+            return sign == 0 ? a < b : sign > 0 == isLargest;
         }
     }
 }
