@@ -17,8 +17,9 @@ public static partial class Losses
     {
         ExpectShare(labelSmoothing, nameof(labelSmoothing));
         if (labelSmoothing == 0) return scores.Apply("SoftmaxCrossEntropyLoss", Attributes(reduction, ignoredClass), classes);
-        Value logarithms = LogSoftmax(scores), own = logarithms.Apply("NegativeLogLikelihoodLoss", Attributes(LossReduction.None, ignoredClass), classes);
-        Value all = -logarithms.Apply("ReduceMean", new Attributes { { "keepdims", 0 } }, scores.Integers("axes", 1));
+        // Its second output holds the logarithms of the probabilities.
+        Node node = scores.Graph.AddNode("SoftmaxCrossEntropyLoss", [scores, classes], Attributes(LossReduction.None, ignoredClass), outputs: 2);
+        Value own = node.Outputs[0], all = -node.Outputs[1].Apply("ReduceMean", new Attributes { { "keepdims", 0 } }, scores.Integers("axes", 1));
         Value terms = own * own.Scalar(1 - labelSmoothing) + all * all.Scalar(labelSmoothing);
         if (ignoredClass is null) return Reduce(terms, reduction);
         Value isIgnored = classes.Apply("Equal", classes.Graph.AddConstant("ignored", Tensor.Scalar(ignoredClass.Value)).Apply("CastLike", classes));

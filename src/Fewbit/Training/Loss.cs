@@ -1,5 +1,4 @@
 using Fewbit.Graphs;
-using Fewbit.Graphs.Operators;
 using Fewbit.Tensors;
 
 namespace Fewbit.Training;
@@ -17,33 +16,32 @@ internal sealed record Loss(Value Value, IReadOnlyList<Value> Targets)
     {
         if (options.Kind == LossKind.CrossEntropy) return Classification(output, options.LabelSmoothing, mixes);
         if (mixes) throw new ArgumentException($"mixing samples needs the loss cross-entropy, but the loss is {options.Kind}", nameof(mixes));
-        Value target = output.Graph.AddInput(Trainer.Target, ElementType.Float32, output.Shape), difference = output - target;
-        Value terms = options.Kind switch
+        Value target = output.Graph.AddInput(Trainer.Target, ElementType.Float32, output.Shape);
+        return new(options.Kind switch
         {
-            LossKind.MeanSquared => difference * difference,
-            LossKind.MeanAbsolute => difference.Apply("Abs"),
-            _ => Huber(difference, (float)options.HuberWidth),
-        };
-        return new(Mean(terms), [target]);
+            LossKind.MeanSquared => Losses.MeanSquared(output, target),
+            LossKind.MeanAbsolute => Losses.MeanAbsolute(output, target),
+            _ => Losses.Huber(output, target, options.HuberWidth),
+        }, [target]);
     }
 
     private static Loss Classification(Value output, double smoothing, bool mixes)
     {
         (Value scores, SymbolicShape? shape) = AsRows(output);
         Graph graph = output.Graph;
-        Value target = graph.AddInput(Trainer.Target, ElementType.Int64, shape), loss = CrossEntropy(scores, target);
+        Value target = graph.AddInput(Trainer.Target, ElementType.Int64, shape), loss = CrossEntropy(scores, target, smoothing);
         var targets = new List<Value> { target };
         if (mixes)
         {
             Value second = graph.AddInput(Trainer.SecondTarget, ElementType.Int64, shape), share = graph.AddInput(Trainer.Share, ElementType.Float32, []);
-            loss = loss * share + CrossEntropy(scores, second) * (1f - share);
+            loss = loss * share + CrossEntropy(scores, second, smoothing) * (1f - share);
             targets.AddRange([second, share]);
         }
-        if (smoothing > 0) loss = loss * (float)(1 - smoothing) - Mean(scores.Apply("LogSoftmax", new Attributes { { "axis", 1 } }, [])) * (float)smoothing;
         return new(loss, targets);
     }
 
-    private static Value CrossEntropy(Value scores, Value target) => scores.Apply("SoftmaxCrossEntropyLoss", target.Shape is { Rank: 1 } ? target : target.Apply("Reshape", Integers(target, -1)));
+    private static Value CrossEntropy(Value scores, Value target, double smoothing) =>
+        Losses.CrossEntropy(scores, target.Shape is { Rank: 1 } ? target : target.Apply("Reshape", Integers(target, -1)), labelSmoothing: smoothing);
 
     /// <summary>Scores as [rows, classes], and the shape of the targets: [N, classes], [N, T, classes] (tokens) or [N, classes, 1, 1].</summary>
     private static (Value Scores, SymbolicShape? Targets) AsRows(Value output)
@@ -57,14 +55,6 @@ internal sealed record Loss(Value Value, IReadOnlyList<Value> Targets)
             _ => (output.Apply("Flatten"), [shape[0]]),
         };
     }
-
-    private static Value Huber(Value difference, float width)
-    {
-        Value distance = difference.Apply("Abs"), inside = distance.Apply("Min", distance.Scalar(width));
-        return inside * inside * 0.5f + (distance - inside) * width;
-    }
-
-    private static Value Mean(Value terms) => terms.MeanToShapeOf(terms.Scalar(0));
 
     private static Value Integers(Value near, params long[] numbers) => near.Graph.AddConstant("shape", Tensor.From<long>(numbers));
 }
