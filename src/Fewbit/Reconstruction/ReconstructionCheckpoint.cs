@@ -22,13 +22,16 @@ internal sealed class ReconstructionCheckpoint
     /// <summary>The unit to go on with; those before it are done.</summary>
     public int Unit { get; }
 
+    /// <summary>What became of the units that are done.</summary>
+    public IReadOnlyList<UnitReport> Reports => _section.Get<UnitReport[]>("reports");
+
     /// <summary>Reads a checkpoint and what is decided in it; null where there is no file.</summary>
     /// <exception cref="InvalidDataException">It is damaged, or of another model, other data or other options.</exception>
-    public static ReconstructionCheckpoint? TryRead(string path, Graph prepared, IReadOnlyDictionary<string, Tensor> samples, ReconstructionOptions options, QuantizedState state)
+    public static ReconstructionCheckpoint? TryRead(string path, ArtifactFingerprint fingerprint, QuantizedState state)
     {
         if (!File.Exists(path)) return null;
         Artifact artifact = ArtifactFile.Read(path);
-        artifact.Fingerprint.RequireSame(FingerprintOf(prepared, samples, options, state), path);
+        artifact.Fingerprint.RequireSame(fingerprint, path);
         ArtifactSection section = artifact.Section(SectionName, Version);
         foreach (WeightSite site in state.Sites.Weights) state.SetCodes(site, section.Tensor("codes/" + site.Node.Name, ElementType.Int32, site.Weight.Constant!.Shape));
         foreach (ActivationSite site in state.Sites.Activations)
@@ -41,15 +44,16 @@ internal sealed class ReconstructionCheckpoint
         return new(section);
     }
 
-    public static void Write(string path, Graph prepared, IReadOnlyDictionary<string, Tensor> samples, ReconstructionOptions options, QuantizedState state,
+    public static void Write(string path, ArtifactFingerprint fingerprint, QuantizedState state, IReadOnlyList<UnitReport> reports,
         (int Pass, int Unit) place, int iteration, int iterations, UnitTraining? training)
     {
-        var artifact = new Artifact(Artifact.Checkpoint, FingerprintOf(prepared, samples, options, state));
+        var artifact = new Artifact(Artifact.Checkpoint, fingerprint);
         ArtifactSection section = artifact.Add(SectionName, Version);
         section.Set("pass", place.Pass);
         section.Set("unit", place.Unit);
         section.Set("iteration", iteration);
         section.Set("iterations", iterations);
+        section.Set("reports", reports);
         foreach ((string name, Tensor codes) in state.Codes) section.Tensors["codes/" + name] = codes;
         foreach ((string name, QuantizationParameters parameters) in state.Activations) section.Tensors["activation/" + name] = Tensor.From(parameters.Scale, parameters.ZeroPoint);
         foreach ((string name, Tensor variable) in training?.Variables ?? new Dictionary<string, Tensor>()) section.Tensors["variable/" + name] = variable;
@@ -66,7 +70,8 @@ internal sealed class ReconstructionCheckpoint
         return (iteration, iterations);
     }
 
-    private static ArtifactFingerprint FingerprintOf(Graph prepared, IReadOnlyDictionary<string, Tensor> samples, ReconstructionOptions options, QuantizedState state)
+    /// <summary>What the work is made from.</summary>
+    public static ArtifactFingerprint FingerprintOf(Graph prepared, IReadOnlyDictionary<string, Tensor> samples, ReconstructionOptions options, QuantizedState state)
     {
         var constants = prepared.Constants.ToDictionary(value => value.Name, value => value.Constant!, StringComparer.Ordinal);
         string[] nodes = [.. prepared.Nodes.Select(node => $"{node}({string.Join(',', node.Inputs.Select(input => input?.Name))})")];

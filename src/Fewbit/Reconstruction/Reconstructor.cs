@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Quantization;
+using Fewbit.Storage;
 using Fewbit.Tensors;
 
 namespace Fewbit.Reconstruction;
@@ -25,6 +26,7 @@ internal sealed class Reconstructor
     private readonly Stopwatch _watch = new();
     private IReadOnlyDictionary<string, Tensor> _samples = new Dictionary<string, Tensor>();
     private ReconstructionCheckpoint? _resumed;
+    private ArtifactFingerprint? _fingerprint;
     private TimeSpan _lastCheckpoint, _lastReport;
     private long _stepsDone, _stepsInAll;
     private int _sampleCount;
@@ -69,7 +71,12 @@ internal sealed class Reconstructor
             throw new ArgumentException($"{_sampleCount} samples are given, pass '{pass.Name}' needs at least {pass.BatchSize}, its batch size; give more samples or make the batch smaller", nameof(samples));
         _watch.Restart();
         _stepsInAll = _options.Passes.Sum(pass => (long)pass.Iterations * LearningUnits(pass).Count());
-        if (_options.Checkpoint is { } path) _resumed = ReconstructionCheckpoint.TryRead(path, _prepared, samples, _options, State);
+        if (_options.Checkpoint is { } path)
+        {
+            _fingerprint = ReconstructionCheckpoint.FingerprintOf(_prepared, samples, _options, State);
+            _resumed = ReconstructionCheckpoint.TryRead(path, _fingerprint, State);
+            _reports.AddRange(_resumed?.Reports ?? []);
+        }
         int first = _resumed?.Pass ?? 0;
         _stepsDone = _options.Passes.Take(first).Sum(pass => (long)pass.Iterations * LearningUnits(pass).Count());
         for (int pass = first; pass < _options.Passes.Count; pass++) Run(pass, progress, cancellation);
@@ -200,7 +207,7 @@ internal sealed class Reconstructor
     private void Save((int Pass, int Unit) place, int iteration, int iterations, UnitTraining? training)
     {
         _lastCheckpoint = _watch.Elapsed;
-        ReconstructionCheckpoint.Write(_options.Checkpoint!, _prepared, _samples, _options, State, place, iteration, iterations, training);
+        ReconstructionCheckpoint.Write(_options.Checkpoint!, _fingerprint!, State, _reports, place, iteration, iterations, training);
     }
 
     /// <summary>Finds the ranges that are not known yet, from the first samples.</summary>

@@ -12,6 +12,8 @@ namespace Fewbit.Reconstruction;
 /// <summary>The step of one unit, compiled: batch in, soft weights, quantizers, loss, gradients, Adam. Replayed without allocation.</summary>
 internal sealed class UnitTraining
 {
+    // The published code of QDrop keeps steps above the spacing of float32 at 1.
+    private const float SmallestScale = 1.1920929e-7f;
     private const string Target = "target", OutputGradient = "output_gradient";
     private readonly ReconstructionUnit _unit;
     private readonly ReconstructionPass _pass;
@@ -96,7 +98,7 @@ internal sealed class UnitTraining
         foreach (var step in _steps)
         {
             ref float scale = ref step.Scale.Constant!.Span<float>()[0];
-            scale = MathF.Max(MathF.Abs(scale), float.Epsilon * (1 << 23));
+            scale = MathF.Max(MathF.Abs(scale), SmallestScale);
         }
     }
 

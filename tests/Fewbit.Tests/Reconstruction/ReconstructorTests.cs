@@ -173,6 +173,7 @@ public sealed class ReconstructorTests
             Reconstructor continued = Done(method, 2, 4, new() { Checkpoint = path });
             Assert.Equal(Codes(whole), Codes(continued));
             Assert.Equal(Steps(whole), Steps(continued));
+            Assert.Equal(whole.Reports.Select(report => (report.Unit, report.Iterations, report.LastLoss)), continued.Reports.Select(report => (report.Unit, report.Iterations, report.LastLoss)));
         }
         finally
         {
