@@ -31,8 +31,9 @@ internal static class TrainCommand
         var checkpointSteps = new Option<int?>("--checkpoint-steps") { Description = "Keep the state every N steps too.", HelpName = "N" };
         var resume = new Option<bool>("--resume") { Description = "Go on from the checkpoint, to the same bytes as without a stop." };
         var metrics = new Option<string?>("--metrics") { Description = "Write the figures of each epoch as CSV or JSON lines.", HelpName = "FILE.csv|.jsonl" };
+        var anomalies = new Option<bool>("--detect-anomalies") { Description = "Look at every number, and name the node where NaN or infinity first appears. Several times slower." };
         var set = new Option<string[]>("--set") { Description = "Any other key of a recipe: optimizer.nesterov=true.", HelpName = "KEY=VALUE", AllowMultipleArgumentsPerToken = false };
-        var command = new Command("train", "Trains a model, or trains it further, and writes it as ONNX.") { model, recipe, target, overwrite, checkpoint, checkpointSteps, resume, metrics, set };
+        var command = new Command("train", "Trains a model, or trains it further, and writes it as ONNX.") { model, recipe, target, overwrite, checkpoint, checkpointSteps, resume, metrics, anomalies, set };
         (Option<string?> Option, string Key)[] keys = [.. RecipeOptions.All.Select(entry => (entry.Create(), entry.Key))];
         foreach ((Option<string?> option, _) in keys) command.Options.Add(option);
         command.SetAction(parsed => Run(new()
@@ -54,6 +55,7 @@ internal static class TrainCommand
                 if (parsed.GetValue(option) is { } text) yield return (key, text, option.Name);
             }
             if (common.SeedOf(parsed) is { } seed) yield return ("seed", seed, "--seed");
+            if (parsed.GetValue(anomalies)) yield return ("detect-anomalies", "true", "--detect-anomalies");
             foreach (string pair in parsed.GetValue(set) ?? [])
             {
                 int equals = pair.IndexOf('=', StringComparison.Ordinal);

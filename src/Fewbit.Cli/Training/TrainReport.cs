@@ -26,7 +26,7 @@ internal sealed record TrainReport(string File, string Model, string Data, strin
             ("model", $"{Model}, {Words.Whole(Parameters)} parameters that learned"),
             ("data", Data),
             .. Validation is { } validation ? new[] { ("validation", validation) } : [],
-            ("epoch", $"{KeptEpoch} of {Epochs.Count}, {Words.Whole(kept.Steps)} steps, loss {kept.Loss:F4}"),
+            ("epoch", $"{KeptEpoch} of {Epochs.Count}, {Words.Plural(kept.Steps, "step")}, loss {kept.Loss:F4}"),
             .. kept.Validation is { } metrics ? Figures(metrics).Select(figure => ($"validation {figure.Name}", figure.Text)) : [],
             ("time", $"{Words.Time(TimeSpan.FromSeconds(Seconds))} on {Processor}, {Words.Plural(Threads, "thread")}, seed {Seed}"),
         ]);

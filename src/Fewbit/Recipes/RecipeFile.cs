@@ -16,8 +16,10 @@ internal static class RecipeFile
     private static readonly string[] s_keys = ["version", "training"];
 
     /// <summary>Reads a section of a recipe file.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is no recipe; the message names file, line and key.</exception>
-    public static RecipeMap Read(string path, string section) => Parse(File.ReadAllText(path), path, section);
+    public static RecipeMap Read(string path, string section) =>
+        File.Exists(path) ? Parse(File.ReadAllText(path), path, section) : throw new FileNotFoundException($"{path}: there is no such recipe", path);
 
     /// <summary>Reads a section of a recipe's text.</summary>
     /// <param name="text">YAML.</param>

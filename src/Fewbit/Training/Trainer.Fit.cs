@@ -56,6 +56,7 @@ public sealed partial class Trainer
     {
         if (Options.KeepsBest && validation is null) throw new ArgumentException("keeping the best epoch needs validation data", nameof(validation));
         StepsPerEpoch = Options.StepsPerEpoch ?? data.StepsPerEpoch;
+        if (StepsPerEpoch > data.StepsPerEpoch) throw new ArgumentException($"{data.Description}: has {data.StepsPerEpoch} batches, fewer than the {StepsPerEpoch} steps asked for as an epoch; ask for fewer, or choose a smaller batch", nameof(data));
         var checkpoints = Options.CheckpointPath is { } path ? new TrainingCheckpoint(this, path, data) : null;
         if (Options.Resumes) (checkpoints ?? throw new ArgumentException($"resuming needs {nameof(TrainingOptions.CheckpointPath)}")).Restore();
         try
@@ -89,7 +90,7 @@ public sealed partial class Trainer
                 cancellation.ThrowIfCancellationRequested();
                 _rate = LearningRate;
                 double loss = Step(batch);
-                if (!double.IsFinite(loss)) throw new InvalidDataException($"the loss is {loss} at step {StepCount} (epoch {_epoch + 1}, learning rate {_rate:G4}): lower the learning rate, warm it up or clip gradients");
+                if (!double.IsFinite(loss)) throw new InvalidDataException($"the loss is {loss} at step {StepCount} (epoch {_epoch + 1}, learning rate {_rate:G4}): lower the learning rate, warm it up or clip gradients; detecting anomalies names the node where it begins");
                 _lossSum += loss;
                 _stepInEpoch++;
                 progress?.Report(Progress());

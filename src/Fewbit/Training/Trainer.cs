@@ -10,6 +10,7 @@ public sealed partial class Trainer
 {
     private readonly Graph _model;
     private readonly TrainingGraph _training;
+    private readonly HashSet<string> _inputs;
     private readonly List<Plan> _plans = [];
     private readonly Tensor _loss = Tensor.Scalar(0f);
     private PlateauState _plateau = new();
@@ -32,6 +33,7 @@ public sealed partial class Trainer
         ArgumentNullException.ThrowIfNull(model);
         (_model, Options) = (model, options ?? new());
         _training = new(model, Options);
+        _inputs = [.. _training.Graph.Inputs.Where(input => input.Constant is null && !_training.IsStep(input)).Select(input => input.Name)];
         StepsPerEpoch = Options.StepsPerEpoch;
     }
 
@@ -106,13 +108,13 @@ public sealed partial class Trainer
     }
 
     /// <summary>Whether a plan is compiled for the shapes of a batch; the last of an epoch may be smaller.</summary>
-    private static bool Takes(Plan plan, IReadOnlyDictionary<string, Tensor> batch)
+    private bool Takes(Plan plan, IReadOnlyDictionary<string, Tensor> batch)
     {
         foreach ((string name, Tensor tensor) in batch)
         {
-            if (plan.Input(name).Shape != tensor.Shape) return false;
+            if (!_inputs.Contains(name) || plan.Input(name) is var input && (input.Shape != tensor.Shape || input.Type != tensor.Type)) return false;
         }
-        return true;
+        return batch.Count == _inputs.Count;
     }
 
     private Plan Compile(IReadOnlyDictionary<string, Tensor> batch)
@@ -126,7 +128,7 @@ public sealed partial class Trainer
             else shapes.Add(input.Name, tensor.Shape);
         }
         if (batch.Keys.FirstOrDefault(name => !shapes.ContainsKey(name)) is { } unknown) throw new ArgumentException($"the batch has a tensor '{unknown}' that nothing takes; expected {string.Join(", ", shapes.Keys)}", nameof(batch));
-        Plan plan = Plan.Compile(_training.Graph, new() { Inputs = shapes, Outputs = [_training.LossName], Updates = _training.Updates });
+        Plan plan = Plan.Compile(_training.Graph, new() { Inputs = shapes, Outputs = [_training.LossName], Updates = _training.Updates, DetectsAnomalies = Options.DetectsAnomalies });
         _plans.Add(plan);
         return plan;
     }

@@ -38,6 +38,9 @@ public sealed record TrainingOptions
     /// <summary>Whether activations are computed again for the gradients instead of kept: less memory, up to a third more time, the same result.</summary>
     public bool RecomputesActivations { get; init; }
 
+    /// <summary>Whether every step looks at every number and fails where NaN or infinity first appears, with a message that names the node. For debugging: a step takes several times as long, with the same result.</summary>
+    public bool DetectsAnomalies { get; init; }
+
     /// <summary>Whether samples come mixed from two classes (mixup).</summary>
     public bool MixesSamples { get; init; }
 

@@ -49,6 +49,7 @@ internal static class TrainingRecipeReader
             AverageDecay = map.Number("average-decay"),
             FreezesBatchNorm = map.Flag("freeze-batch-norm") ?? false,
             RecomputesActivations = map.Flag("recompute-activations") ?? false,
+            DetectsAnomalies = map.Flag("detect-anomalies") ?? false,
             KeepsBest = map.Choice("keep", "last", "best") == "best",
         };
     }

@@ -101,6 +101,37 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
+    public void Step_LaterBatchLacksTheTarget_DoesNotTakeTheOneBefore()
+    {
+        var trainer = new Trainer(Stripes.Model());
+        var pictures = Tensor.Allocate(ElementType.Float32, [2, 1, 8, 8]);
+        trainer.Step(new Dictionary<string, Tensor> { ["input"] = pictures, ["target"] = Tensor.From(0L, 1L) });
+        Assert.Contains("no tensor for 'target'", Assert.Throws<ArgumentException>(() => trainer.Step(new Dictionary<string, Tensor> { ["input"] = pictures })).Message, StringComparison.Ordinal);
+        var unknown = new Dictionary<string, Tensor> { ["input"] = pictures, ["labels"] = Tensor.From(0L, 1L) };
+        Assert.Contains("no tensor for 'target'", Assert.Throws<ArgumentException>(() => trainer.Step(unknown)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task FitAsync_EpochLongerThanTheData_IsSaidBeforeAnyStep()
+    {
+        var trainer = new Trainer(Stripes.Model(), new() { StepsPerEpoch = 6 });
+        var problem = await Assert.ThrowsAsync<ArgumentException>(() => trainer.FitAsync(new Stripes(150, seed: 1)));
+        Assert.StartsWith("150 pictures of stripes: has 5 batches, fewer than the 6 steps asked for as an epoch", problem.Message, StringComparison.Ordinal);
+        Assert.Equal(0, trainer.StepCount);
+    }
+
+    [Fact]
+    public async Task FitAsync_DetectingAnomalies_ChangesNothingAndNamesTheNodeOfOne()
+    {
+        (byte[] plain, _) = await Run(new() { Epochs = 1 });
+        (byte[] watched, _) = await Run(new() { Epochs = 1, DetectsAnomalies = true });
+        Assert.Equal(plain, watched);
+        var problem = await Assert.ThrowsAsync<InvalidDataException>(() => Run(new() { Epochs = 3, Optimizer = new Sgd { LearningRate = 1e6 }, FreezesBatchNorm = true, DetectsAnomalies = true }));
+        Assert.DoesNotContain("the loss is", problem.Message, StringComparison.Ordinal);
+        Assert.Matches("^[\\w.]+ '[^']+': ", problem.Message);
+    }
+
+    [Fact]
     public void Step_LabelSmoothing_AddsTheMeanOverClasses()
     {
         IReadOnlyDictionary<string, Tensor> batch = new Stripes(32, seed: 1).Epoch(0, 0, CancellationToken.None).First();
