@@ -34,7 +34,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         if (settings.Calibration is null && settings.Data is null)
             throw new UsageException("no data are given: --calibration DIR|FILE names them (a fifth is held out for judging), --data DIR|FILE others for judging");
         TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite);
-        if (Checkpoint is { } checkpoint) CheckpointFile.Check(checkpoint, settings.Learning.Resume, settings.Overwrite);
+        if (Checkpoint is { } checkpoint) CheckpointFile.Check(checkpoint, _target, settings.Learning.Resume, settings.Overwrite);
         // A library that was named and cannot be loaded is said now too.
         OnnxRuntimeLibrary? library = settings.Common.OpenOnnxRuntime();
         Graph original = OnnxFile.Load(settings.Model);
@@ -45,6 +45,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         DataPlan plan = DataPlan.Open(settings.Reading, floatModel.Inputs, settings.Calibration, settings.Data, settings.Samples ?? (Checkpoint is null ? FewSamples : SamplesToLearn), settings.Common.Seed);
         (PreprocessingChoice preprocessing, FloatCheck check) = CheckFloat(original, floatModel, plan);
 
+        if (Checkpoint is not null && !settings.Learning.Resume) ArtifactFile.Delete(Checkpoint);
         var clock = Stopwatch.StartNew();
         QuantizationResult result = AboutModel(() => Calibrate(quantizer, Batches(floatModel, plan.Calibration, preprocessing), plan.Calibration.Count));
         TimeSpan calibrationTime = clock.Elapsed;

@@ -13,11 +13,18 @@ internal static class TargetFile
     /// <exception cref="IOException">It is there and may not be replaced, or its folder is not there.</exception>
     public static void CheckWritable(string path, string? model, bool overwrite)
     {
-        string full = Path.GetFullPath(path), folder = Path.GetDirectoryName(full)!;
-        if (model is not null && full == Path.GetFullPath(model)) throw new UsageException($"{path}: is the model itself; name another file with -o");
+        if (model is not null && Path.GetFullPath(path) == Path.GetFullPath(model)) throw new UsageException($"{path}: is the model itself; name another file with -o");
+        CheckFolder(path);
+        if (File.Exists(path) && !overwrite) throw new IOException($"{path}: is there already; give --overwrite, or another file with -o");
+    }
+
+    /// <summary>Says before any work that a file could not stand where it is named.</summary>
+    /// <exception cref="IOException">Its folder is not there, or it is a folder.</exception>
+    public static void CheckFolder(string path)
+    {
+        string full = Path.GetFullPath(path), folder = Path.GetDirectoryName(full) ?? full;
         if (!Directory.Exists(folder)) throw new IOException($"{path}: there is no folder {folder}");
         if (Directory.Exists(full)) throw new IOException($"{path}: is a folder, expected a file to write");
-        if (File.Exists(full) && !overwrite) throw new IOException($"{path}: is there already; give --overwrite, or another file with -o");
     }
 
     /// <summary>Writes text so that the file appears complete or not at all.</summary>

@@ -16,7 +16,7 @@ internal sealed class TrainJob(TrainSettings settings, CommandOutput output, Can
     {
         string name = _recipe.Model ?? throw new UsageException("no model is named: give an ONNX file or a reference model, 'fewbit new --list' shows them");
         if (_recipe.Data is null) throw new UsageException("no data are named: give --data");
-        string? file = File.Exists(name) ? name : null;
+        string? file = IsFile(name) ? name : null;
         string path = settings.Output ?? (file is null ? $"{name}.trained.onnx" : Path.ChangeExtension(file, ".trained.onnx"));
         Check(path, file);
 
@@ -25,33 +25,50 @@ internal sealed class TrainJob(TrainSettings settings, CommandOutput output, Can
         {
             MixesSamples = _recipe.Augment.MixupAlpha > 0, CheckpointPath = settings.Checkpoint, CheckpointSteps = settings.CheckpointSteps, Resumes = settings.Resume,
         });
+        string vocabulary = Path.ChangeExtension(path, ".vocabulary.json");
+        if (data.Vocabulary is not null) TargetFile.CheckWritable(vocabulary, model: null, settings.Overwrite || (_recipe.Vocabulary is { } given && Path.GetFullPath(given) == Path.GetFullPath(vocabulary)));
         TrainingResult result = Fit(trainer, data.Source, data.Validation);
         OnnxFile.Save(result.Model, path);
         output.Written.Add(path);
-        if (data.Vocabulary is { } vocabulary)
+        if (data.Vocabulary is not null)
         {
-            string vocabularyPath = Path.ChangeExtension(path, ".vocabulary.json");
-            vocabulary.Save(vocabularyPath);
-            output.Written.Add(vocabularyPath);
+            data.Vocabulary.Save(vocabulary);
+            output.Written.Add(vocabulary);
         }
         return new(path, name, data.Source.Description, data.Validation?.Description, trainer.Parameters.Sum(parameter => parameter.Shape.ElementCount), result.Epochs, result.BestEpoch,
             _recipe.Seed, result.Epochs.Sum(epoch => epoch.Seconds), Processor.Name, Workers.ThreadCount);
     }
 
+    /// <summary>A name that ends in .onnx, or that holds a folder, is meant as a file even where there is none.</summary>
+    private static bool IsFile(string name) => File.Exists(name) || name.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase) || Path.GetFileName(name) != name;
+
     private void Check(string path, string? model)
     {
         TargetFile.CheckWritable(path, model, settings.Overwrite);
-        if (settings.Metrics is { } metrics) MetricsFile.Check(metrics);
+        if (settings.Metrics is { } metrics)
+        {
+            MetricsFile.Check(metrics);
+            TargetFile.CheckWritable(metrics, model, settings.Overwrite || settings.Resume);
+        }
         if (settings.Resume && settings.Checkpoint is null) throw new UsageException("--resume needs the file to go on from: give --checkpoint");
-        if (settings.Checkpoint is { } checkpoint && !settings.Resume) TargetFile.CheckWritable(checkpoint, model, settings.Overwrite);
+        if (settings.CheckpointSteps is not null && settings.Checkpoint is null) throw new UsageException("--checkpoint-steps needs the file to write: give --checkpoint");
+        if (settings.Checkpoint is { } checkpoint) CheckpointFile.Check(checkpoint, path, settings.Resume, settings.Overwrite);
         if (settings.CheckpointSteps < 1) throw new UsageException($"--checkpoint-steps is {settings.CheckpointSteps}, expected 1 or more");
     }
 
     private TrainingResult Fit(Trainer trainer, ITrainingSource data, ITrainingSource? validation)
     {
         int steps = _recipe.Options.StepsPerEpoch ?? data.StepsPerEpoch;
-        return output.WithProgress("training", (long)steps * _recipe.Options.Epochs, "steps", live =>
-            trainer.FitAsync(data, validation, new Shown(live, trainer, settings.Metrics), cancellation).GetAwaiter().GetResult());
+        try
+        {
+            return output.WithProgress("training", (long)steps * _recipe.Options.Epochs, "steps", live =>
+                trainer.FitAsync(data, validation, new Shown(live, trainer, settings.Metrics), cancellation).GetAwaiter().GetResult());
+        }
+        catch (OperationCanceledException) when (settings.Checkpoint is not null)
+        {
+            CheckpointFile.Announce(settings.Checkpoint, output);
+            throw;
+        }
     }
 
     /// <summary>Shows the progress, and writes the metrics after each epoch.</summary>

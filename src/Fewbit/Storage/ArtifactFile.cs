@@ -48,6 +48,14 @@ public static class ArtifactFile
         }
     }
 
+    /// <summary>Whether a file begins as an artifact does.</summary>
+    internal static bool IsArtifact(string path)
+    {
+        using var reader = new StreamReader(path);
+        Span<char> head = stackalloc char[64];
+        return head[..reader.ReadBlock(head)].IndexOf(ArtifactJson.Format, StringComparison.Ordinal) > 0;
+    }
+
     /// <summary>Deletes an artifact with its side file; nothing happens where there is none.</summary>
     internal static void Delete(string path)
     {

@@ -9,7 +9,7 @@ namespace Fewbit.Storage;
 internal static class ArtifactJson
 {
     public const int Version = 1;
-    private const string Format = "fewbit-artifact";
+    public const string Format = "fewbit-artifact";
     private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static string Write(Artifact artifact, SideFile? side)

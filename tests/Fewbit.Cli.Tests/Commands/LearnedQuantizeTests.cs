@@ -91,6 +91,17 @@ public sealed class LearnedQuantizeTests(DemoFolder demo) : IClassFixture<DemoFo
         Assert.Equal(1, run.Code);
     }
 
+    [Fact]
+    public void Run_CheckpointIsAnotherFile_LeavesItAlone()
+    {
+        File.WriteAllText(demo["precious.json"], "{ \"mine\": 1 }");
+        RunResult run = RunResult.Of(Command("--method", "qdrop", "--iterations", "1", "--checkpoint", demo["precious.json"], "--overwrite", "-o", demo["never.onnx"]));
+        Assert.Equal((1, $"{demo["precious.json"]}: is there already and is no checkpoint, so it is not replaced; name another file with --checkpoint"), (run.Code, run.ErrorLine()));
+        Assert.Equal("{ \"mine\": 1 }", File.ReadAllText(demo["precious.json"]));
+        run = RunResult.Of(Command("--method", "qdrop", "--checkpoint", demo["never.onnx"], "-o", demo["never.onnx"]));
+        Assert.Equal((2, $"{demo["never.onnx"]}: is the model to write, it cannot be the checkpoint too; name another file with --checkpoint"), (run.Code, run.ErrorLine()));
+    }
+
     /// <summary>Acts once a text was written.</summary>
     private sealed class Watched(string text, Action act) : StringWriter
     {

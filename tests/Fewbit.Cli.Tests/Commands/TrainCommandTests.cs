@@ -30,8 +30,7 @@ public sealed class TrainCommandTests(DemoFolder demo) : IClassFixture<DemoFolde
         using var stopped = new CancellationTokenSource();
         stopped.Cancel();
         RunResult run = RunResult.Of(stopped.Token, [.. start, "-o", demo["parts.onnx"], "--checkpoint", demo["parts.json"]]);
-        Assert.Equal((1, "cancelled; nothing was written"), (run.Code, run.ErrorLine()));
-        Assert.True(File.Exists(demo["parts.json"]));
+        Assert.Equal((1, $"{demo["parts.json"]}: keeps the unfinished work; the same command with --resume goes on from it\nerror: cancelled; nothing was written\n"), (run.Code, run.Messages));
         Assert.Equal(0, RunResult.Of([.. start, "-o", demo["parts.onnx"], "--checkpoint", demo["parts.json"], "--resume", "--threads", "1"]).Code);
         Assert.Equal(OnnxFile.ToBytes(OnnxFile.Load(demo["whole.onnx"])), OnnxFile.ToBytes(OnnxFile.Load(demo["parts.onnx"])));
     }
@@ -62,6 +61,37 @@ public sealed class TrainCommandTests(DemoFolder demo) : IClassFixture<DemoFolde
         Assert.Contains("\"\\n\"", File.ReadAllText(demo["text.vocabulary.json"]), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Run_VocabularyThatIsThere_StaysAsItIs()
+    {
+        File.WriteAllText(demo["book.txt"], string.Concat(Enumerable.Repeat("abcd efg\n", 200)));
+        File.WriteAllText(demo["book.vocabulary.json"], "another one");
+        RunResult run = RunResult.Of("train", "lstm-char", "--data", demo["book.txt"], "--input-size", "12", "--epochs", "1", "--steps-per-epoch", "1", "-o", demo["book.onnx"]);
+        Assert.Equal((1, $"{demo["book.vocabulary.json"]}: is there already; give --overwrite, or another file with -o"), (run.Code, run.ErrorLine()));
+        Assert.Equal("another one", File.ReadAllText(demo["book.vocabulary.json"]));
+    }
+
+    [Fact]
+    public void Run_FilesThatCannotBeWritten_AreSaidBeforeTraining()
+    {
+        string[] start = ["train", "resnet-tiny", "--data", demo.Calibration, "--labels", demo.Classes, "-o", demo["never.onnx"]];
+        string folder = Path.GetDirectoryName(demo["none/x"])!;
+        Assert.Equal($"{demo["none/m.csv"]}: there is no folder {folder}", RunResult.Of([.. start, "--metrics", demo["none/m.csv"]]).ErrorLine());
+        Assert.Equal($"{demo["none/c.json"]}: there is no folder {folder}", RunResult.Of([.. start, "--checkpoint", demo["none/c.json"]]).ErrorLine());
+        Assert.Equal($"{demo.Classes}: is there already and is no checkpoint, so it is not replaced; name another file with --checkpoint", RunResult.Of([.. start, "--overwrite", "--checkpoint", demo.Classes]).ErrorLine());
+        Assert.Equal($"{demo["none.onnx"]}: no such model file", RunResult.Of("train", demo["none.onnx"], "--data", demo.Calibration).ErrorLine());
+        Assert.Equal($"{demo["none.yaml"]}: there is no such recipe", RunResult.Of("train", "--recipe", demo["none.yaml"]).ErrorLine());
+    }
+
+    [Fact]
+    public void Run_DetectAnomalies_NamesTheNode()
+    {
+        RunResult run = RunResult.Of("train", "resnet-tiny", "--data", demo.Calibration, "--labels", demo.Classes, "--epochs", "4", "--batch", "60", "--lr", "1e6", "--set", "freeze-batch-norm=true",
+            "--detect-anomalies", "-o", demo["never.onnx"]);
+        Assert.Equal(1, run.Code);
+        Assert.Matches("error: [\\w.]+ '[^']+': .*(NaN|[Ii]nfinit)", run.Messages);
+    }
+
     [Theory]
     [InlineData(2, "no model is named: give an ONNX file or a reference model, 'fewbit new --list' shows them")]
     [InlineData(2, "no data are named: give --data", "resnet20")]
@@ -71,6 +101,7 @@ public sealed class TrainCommandTests(DemoFolder demo) : IClassFixture<DemoFolde
     [InlineData(1, "--set optimizer.nestrov=true: training.optimizer.nestrov is unknown here; did you mean 'nesterov'?; there are learning-rate, momentum, name, nesterov, weight-decay", "resnet20", "--set", "optimizer.nestrov=true")]
     [InlineData(2, "--set is 'nesterov', expected KEY=VALUE", "resnet20", "--set", "nesterov")]
     [InlineData(2, "--resume needs the file to go on from: give --checkpoint", "resnet20", "--data", "x", "--resume")]
+    [InlineData(2, "--checkpoint-steps needs the file to write: give --checkpoint", "resnet20", "--data", "x", "--checkpoint-steps", "5")]
     [InlineData(2, "--metrics is 'm.txt', expected a name that ends in .csv or .jsonl", "resnet20", "--data", "x", "--metrics", "m.txt")]
     public void Run_WrongInput_SaysOneLine(int code, string message, params string[] arguments)
     {
