@@ -3,6 +3,7 @@ using Fewbit.Benchmarks;
 using Fewbit.Benchmarks.Reconstruction;
 using Fewbit.Benchmarks.Results;
 using Fewbit.Benchmarks.Training;
+using Fewbit.Benchmarks.Transforms;
 
 // Programs that print a table of ratios by themselves; everything else is BenchmarkDotNet's.
 var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
@@ -14,6 +15,7 @@ var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
     ["speed-results"] = () => SpeedResults.Run(args[1..]),
     ["start-child"] = () => StartSection.RunChild(args[1..]),
     ["memory-child"] = () => MemorySection.RunChild(args[1], args[2], args[3], int.Parse(args[4])),
+    ["equalization"] = () => EqualizationProof.Run(args[1..]),
     ["training-convolutions"] = () => TrainingConvolutions.Run(args.Length > 1 ? int.Parse(args[1]) : 1, args.Length > 2 ? args[2] : "", Console.Out),
     ["reconstruction"] = () => ReconstructionRun.Run(args[1..]),
     ["reconstruction-speed"] = () => ReconstructionSpeed.Run(args[1..]),

@@ -1,7 +1,9 @@
 using Fewbit.Calibration;
+using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Reconstruction;
 using Fewbit.Tensors;
+using Fewbit.Transforms;
 
 namespace Fewbit.Quantization;
 
@@ -12,11 +14,14 @@ internal sealed class CalibratedModel
     private readonly QuantizationOptions _options;
     private readonly Calibrator _calibrator;
     private readonly IReadOnlyDictionary<string, string> _changes;
+    private readonly KeptBatches _kept;
+    private readonly IReadOnlyList<TransformReport> _transforms;
 
-    private CalibratedModel(Graph original, QuantizationOptions options)
+    private CalibratedModel(Graph original, QuantizationOptions options, KeptBatches kept)
     {
         Graph prepared = Preparation.Prepare(original, out _changes);
-        (_original, Prepared, _options) = (original, prepared, options);
+        (_original, Prepared, _options, _kept) = (original, prepared, options, kept);
+        _transforms = FloatTransforms.Apply(prepared, options.Transforms, kept);
         Placement placement = Place(prepared, options, new Dictionary<string, RangeEstimator>());
         ModelCheck.CheckPlacement(prepared, placement);
         foreach (Node node in placement.Selected) WeightQuantizer.CheckFinite(node);
@@ -24,7 +29,7 @@ internal sealed class CalibratedModel
         _calibrator = new(prepared, Observed(prepared, placement).ToDictionary(name => name, name => options.EffectiveActivationRange(sites.Contains(name)).CreateEstimator(), StringComparer.Ordinal));
     }
 
-    /// <summary>The float graph after preparation: the same function, the names kept.</summary>
+    /// <summary>The float graph after preparation and the transforms of it: the same function, the names kept.</summary>
     public Graph Prepared { get; }
 
     public static async Task<CalibratedModel> CreateAsync(
@@ -32,8 +37,10 @@ internal sealed class CalibratedModel
     {
         ModelCheck.Check(original);
         ModelCheck.CheckExclusions(original, options.Exclude);
-        var model = new CalibratedModel(original, options);
-        await model._calibrator.RunAsync(batches, progress, cancellation).ConfigureAwait(false);
+        await using IAsyncEnumerator<IReadOnlyDictionary<string, Tensor>> source = batches.GetAsyncEnumerator(cancellation);
+        KeptBatches kept = await KeptBatches.ReadAsync(source, options.Transforms.Select(transform => transform.SamplesNeeded).DefaultIfEmpty().Max(), cancellation).ConfigureAwait(false);
+        var model = new CalibratedModel(original, options, kept);
+        await model._calibrator.RunAsync(kept.Then(source), progress, cancellation).ConfigureAwait(false);
         return model;
     }
 
@@ -63,19 +70,38 @@ internal sealed class CalibratedModel
     public QuantizationResult Quantize(GivenQuantizers given, IReadOnlyList<UnitReport> units)
     {
         Graph graph = Prepared.Clone();
+        TransformReport? correction = CorrectBiases(graph, given);
         Placement placement = Place(graph, _options, _calibrator.Estimators);
         ModelCheck.CheckPlacement(graph, placement);
         var formats = new FormatRules(graph, placement, _options);
         IReadOnlyList<NodeReport> nodes = ReportBuilder.Nodes(_original, _changes, graph, placement, formats, _options);
         var activations = new ActivationParameters(graph, placement, _calibrator.Estimators, formats.ActivationOf, given.Activations);
-        var writer = new QdqWriter(graph, placement, activations, formats.WeightOf, _options.EffectiveWeightRange, given.Weights);
+        var writer = new QdqWriter(graph, placement, activations, formats.WeightOf, _options.EffectiveWeightRange, _options.WeightGranularity, given.Weights);
         writer.Write();
         graph.Metadata["fewbit.weights"] = _options.Weights.Name;
         graph.Metadata["fewbit.method"] = _options.Method.ToString().ToLowerInvariant();
         graph.Metadata["fewbit.activations"] = _options.Activations?.Name ?? "float";
         var report = new QuantizationReport(nodes, writer.Tensors, writer.Weights, ReportBuilder.Size(_original, graph, writer.Weights),
-            _calibrator.SampleCount, [.. ExclusionsWithoutEffect(graph), .. ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights)]) { Units = units };
+            _calibrator.SampleCount, [.. ExclusionsWithoutEffect(graph), .. ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights)]) { Units = units, Transforms = correction is null ? _transforms : [.. _transforms, correction] };
         return new(graph, Prepared, report);
+    }
+
+    /// <summary>Gives a copy of the prepared graph the biases that make up for rounding, if the options ask for them.</summary>
+    private TransformReport? CorrectBiases(Graph graph, GivenQuantizers given)
+    {
+        if (_options.Transforms.OfType<CorrectBiases>().FirstOrDefault() is not { } transform) return null;
+        Placement placement = Place(Prepared, _options, _calibrator.Estimators);
+        var formats = new FormatRules(Prepared, placement, _options);
+        QuantizerSites sites = QuantizerSites.Of(Prepared, placement, formats);
+        var parameters = new ActivationParameters(Prepared, placement, _calibrator.Estimators, formats.ActivationOf, given.Activations);
+        (IReadOnlyDictionary<string, Tensor> biases, TransformReport report) = BiasCorrector.Run(Prepared, transform, sites,
+            sites.Activations.ToDictionary(site => site.Value.Name, site => parameters.Of(site.Value), StringComparer.Ordinal),
+            sites.Weights.ToDictionary(site => site.Node.Name, RoundedWeight, StringComparer.Ordinal), _kept);
+        foreach (Node node in graph.Nodes.Where(node => biases.ContainsKey(node.Name))) LayerChannels.SetBias(node, biases[node.Name]);
+        return report;
+
+        Tensor RoundedWeight(WeightSite site) => given.Weights.TryGetValue(site.Node.Name, out GivenWeight? weight) ? AffineQuantizer.Dequantize(weight.Codes, weight.Parameters)
+            : SimulatedGraph.Nearest(site, WeightQuantizer.FitChannels(site.Weight.Constant!, site.Axis, site.Format, _options.EffectiveWeightRange(site.Format), site.Granularity));
     }
 
     /// <summary>Excluded nodes that preparation folded into others.</summary>

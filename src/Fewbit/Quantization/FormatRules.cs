@@ -30,6 +30,9 @@ internal sealed class FormatRules
         }
     }
 
+    /// <summary>Which weights share a scale.</summary>
+    public WeightGranularity Granularity => _options.WeightGranularity;
+
     /// <summary>Codes of a node's weight.</summary>
     public IntegerFormat WeightOf(Node node) =>
         _edges.Contains(node) && _options.Weights.BitWidth < 8 ? IntegerFormat.Int8 : _options.Weights;

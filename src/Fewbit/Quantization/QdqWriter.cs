@@ -7,7 +7,7 @@ namespace Fewbit.Quantization;
 
 /// <summary>Writes quantizers into a prepared float graph: QuantizeLinear and DequantizeLinear around integer nodes, integer weights and biases.</summary>
 internal sealed class QdqWriter(
-    Graph graph, Placement placement, ActivationParameters activations, Func<Node, IntegerFormat> weightFormat, Func<IntegerFormat, RangeRule> weightRange, IReadOnlyDictionary<string, GivenWeight> givenWeights)
+    Graph graph, Placement placement, ActivationParameters activations, Func<Node, IntegerFormat> weightFormat, Func<IntegerFormat, RangeRule> weightRange, WeightGranularity granularity, IReadOnlyDictionary<string, GivenWeight> givenWeights)
 {
     private readonly Dictionary<Value, (Value Codes, Value Real)> _written = [];
     private readonly Dictionary<Value, (Value Scale, Value ZeroPoint)> _constants = [];
@@ -116,25 +116,26 @@ internal sealed class QdqWriter(
         float inputScale = placement.IsForIntegers ? activations.Of(node.Inputs[0]!).Scale : 1;
         IntegerFormat format = weightFormat(node);
         Value? bias = node.OpType == "MatMul" || !placement.IsForIntegers ? null : node.Input(2);
-        QuantizedWeight quantized = WeightQuantizer.Quantize(node, weight, bias?.Constant, inputScale, format, weightRange(format), givenWeights.GetValueOrDefault(node.Name));
+        QuantizedWeight quantized = WeightQuantizer.Quantize(node, weight, bias?.Constant, inputScale, format, weightRange(format), granularity, givenWeights.GetValueOrDefault(node.Name));
         _weightReports.Add(quantized.Report);
         // Nodes that read one weight share its codes where these and their scales are equal.
         Value? real = _weights.FirstOrDefault(known => known.Weight == weight && known.Quantized.SameAs(quantized)).Real;
         if (real is null)
         {
-            real = Dequantized(weight.Name, quantized.Codes, quantized.Scales, quantized.Axis, Tensor.Allocate(ElementType.Int8, [quantized.Scales.Length]));
+            real = Dequantized(weight.Name, quantized.Codes, quantized.Scales, quantized.Axis, ElementType.Int8);
             _weights.Add((weight, quantized, real));
         }
         node.SetInput(1, real);
         if (quantized.Bias is null) return;
         float[] scales = Array.ConvertAll(quantized.Scales, scale => inputScale * scale);
-        node.SetInput(2, Dequantized(bias!.Name, quantized.Bias, scales, 0, Tensor.Allocate(ElementType.Int32, [scales.Length])));
+        node.SetInput(2, Dequantized(bias!.Name, quantized.Bias, scales, quantized.Axis is null ? null : 0, ElementType.Int32));
     }
 
-    private Value Dequantized(string name, Tensor codes, float[] scales, int? axis, Tensor zeroPoints)
+    private Value Dequantized(string name, Tensor codes, float[] scales, int? axis, ElementType type)
     {
-        Value stored = graph.AddConstant(name + "_quantized", codes), scale = graph.AddConstant(name + "_scale", Tensor.From<float>(scales));
-        Value zeroPoint = graph.AddConstant(name + "_zero_point", zeroPoints);
+        Shape shape = axis is null ? [] : [scales.Length];
+        Value stored = graph.AddConstant(name + "_quantized", codes), scale = graph.AddConstant(name + "_scale", Tensor.From<float>(scales, shape));
+        Value zeroPoint = graph.AddConstant(name + "_zero_point", Tensor.Allocate(type, shape));
         Attributes attributes = axis is { } along ? new() { { "axis", (long)along } } : [];
         return AddNode("DequantizeLinear", name + "_dequantize", [stored, scale, zeroPoint], name + "_dequantized", ElementType.Float32, SymbolicShape.From(codes.Shape), attributes);
     }

@@ -1,5 +1,6 @@
 using Fewbit.Calibration;
 using Fewbit.Formats;
+using Fewbit.Transforms;
 
 namespace Fewbit.Quantization;
 
@@ -7,10 +8,13 @@ namespace Fewbit.Quantization;
 public sealed record QuantizationOptions
 {
     /// <summary>
-    /// Codes of the weights, 1 to 8 bits, one scale per output channel. Default: int8. Signed formats are symmetric and drop their lowest code;
+    /// Codes of the weights, 1 to 8 bits. Default: int8. Signed formats are symmetric and drop their lowest code;
     /// unsigned ones (7 bits or fewer) are affine. The file holds code - zero point as int8, whatever the bits: then the runtime fuses the node.
     /// </summary>
     public IntegerFormat Weights { get; init => field = CheckWeights(value); } = IntegerFormat.Int8;
+
+    /// <summary>Which weights share a scale. Default: those of one output channel.</summary>
+    public WeightGranularity WeightGranularity { get; init; }
 
     /// <summary>
     /// Codes of the activations, unsigned, 1 to 8 bits, affine, one scale per tensor. Default: uint8.
@@ -45,6 +49,9 @@ public sealed record QuantizationOptions
     /// <summary>Whether the first layers' results keep 8 bits. Null, the default: false, but for AdaRound and BRECQ, as in BRECQ's published code.</summary>
     public bool? KeepFirstOutputAt8Bits { get; init; }
 
+    /// <summary>What is done to the float model before, and to biases after its weights are rounded, in this order. Default: nothing.</summary>
+    public IReadOnlyList<ModelTransform> Transforms { get; init; } = [];
+
     /// <summary>Names of nodes that stay float.</summary>
     public IReadOnlyCollection<string> Exclude { get; init; } = [];
 
@@ -57,6 +64,7 @@ public sealed record QuantizationOptions
     {
         if (QuantizeOutputs && (Activations is null || Placement == QuantizerPlacement.Paper))
             throw new ArgumentException($"the outputs of the model cannot be quantized {(Activations is null ? "with float activations" : "in the placement of papers")}; leave QuantizeOutputs out");
+        FloatTransforms.CheckOrder(Transforms);
         bool isBrecq = Method is RoundingMethod.AdaRound or RoundingMethod.Brecq;
         return this with { KeepFirstOutputAt8Bits = KeepFirstOutputAt8Bits ?? isBrecq, KeepLastInputAt8Bits = KeepLastInputAt8Bits ?? !isBrecq };
     }

@@ -1,5 +1,6 @@
 using Fewbit.Formats;
 using Fewbit.Reconstruction;
+using Fewbit.Transforms;
 
 namespace Fewbit.Quantization;
 
@@ -76,6 +77,9 @@ public sealed record QuantizationReport(
 {
     /// <summary>What became of each layer or block in each pass of a method that learns; empty otherwise.</summary>
     public IReadOnlyList<UnitReport> Units { get; init; } = [];
+
+    /// <summary>What each transform did, in their order.</summary>
+    public IReadOnlyList<TransformReport> Transforms { get; init; } = [];
 }
 
 /// <summary>How far a long job is.</summary>

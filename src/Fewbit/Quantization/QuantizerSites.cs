@@ -3,13 +3,14 @@ using Fewbit.Graphs;
 
 namespace Fewbit.Quantization;
 
-/// <summary>A weight that is rounded to codes, one scale per output channel.</summary>
+/// <summary>A weight that is rounded to codes.</summary>
 /// <param name="Node">The node that reads it.</param>
 /// <param name="Input">Which of its inputs it is.</param>
 /// <param name="Axis">The dimension of the output channels.</param>
 /// <param name="Format">The codes: signed ones are narrow.</param>
 /// <param name="Scheme">Symmetric for signed formats, affine for unsigned ones.</param>
-internal sealed record WeightSite(Node Node, int Input, int Axis, IntegerFormat Format, QuantizationScheme Scheme)
+/// <param name="Granularity">Which weights share a scale.</param>
+internal sealed record WeightSite(Node Node, int Input, int Axis, IntegerFormat Format, QuantizationScheme Scheme, WeightGranularity Granularity)
 {
     /// <summary>The float weight.</summary>
     public Value Weight => Node.Inputs[Input]!;
@@ -45,13 +46,13 @@ internal sealed class QuantizerSites
     }
 
     internal static QuantizerSites Of(Graph graph, Placement placement, FormatRules formats) => new(
-        [.. graph.Nodes.Where(node => placement.Selected.Contains(node) && OperatorRules.WeightOf(node) is not null).Select(node => SiteOf(node, formats.WeightOf(node)))],
+        [.. graph.Nodes.Where(node => placement.Selected.Contains(node) && OperatorRules.WeightOf(node) is not null).Select(node => SiteOf(node, formats.WeightOf(node), formats.Granularity))],
         [.. placement.Quantized.Where(value => value.Constant is null && !IsMoved(placement, value)).Select(value => new ActivationSite(value, formats.ActivationOf(value), formats.IsPaperSite(value)))]);
 
     /// <summary>True where a value holds codes of another.</summary>
     internal static bool IsMoved(Placement placement, Value value) =>
         placement.IsIntegerResult(value) && placement.RoleOf(placement.SourceOf(value)!) is NodeRole.PassThrough or NodeRole.Pad;
 
-    private static WeightSite SiteOf(Node node, IntegerFormat format) =>
-        new(node, 1, OperatorRules.ChannelAxis(node), WeightQuantizer.CodesOf(format), format.IsSigned ? QuantizationScheme.Symmetric : QuantizationScheme.Affine);
+    private static WeightSite SiteOf(Node node, IntegerFormat format, WeightGranularity granularity) =>
+        new(node, 1, OperatorRules.ChannelAxis(node), WeightQuantizer.CodesOf(format), format.IsSigned ? QuantizationScheme.Symmetric : QuantizationScheme.Affine, granularity);
 }

@@ -2,6 +2,7 @@ using Fewbit.Calibration;
 using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Tensors;
+using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace Fewbit.Quantization;
 
@@ -17,7 +18,7 @@ internal sealed record QuantizedWeight(Tensor Codes, float[] Scales, int? Axis, 
     public bool SameAs(QuantizedWeight other) => Scales.AsSpan().SequenceEqual(other.Scales) && Codes.Bytes.SequenceEqual(other.Codes.Bytes);
 }
 
-/// <summary>Rounds weights to the nearest code, channel by channel, or takes given codes; rounds biases to 32 bits.</summary>
+/// <summary>Rounds weights to the nearest code, or takes given codes; rounds biases to 32 bits.</summary>
 internal static class WeightQuantizer
 {
     // The int32 accumulator holds bias and products: half of its range is left to 255 * 127 * 33,000 products.
@@ -29,21 +30,24 @@ internal static class WeightQuantizer
     /// <param name="bias">One float per channel; null without bias.</param>
     /// <param name="inputScale">Scale of the node's other operand.</param>
     /// <param name="format">Codes: signed is symmetric, unsigned affine.</param>
-    /// <param name="rule">How the range of a channel is chosen.</param>
+    /// <param name="rule">How the range of a channel or of the whole weight is chosen.</param>
+    /// <param name="granularity">Which weights share a scale.</param>
     /// <param name="given">Codes that are to be written as they are; null: the nearest ones.</param>
-    public static QuantizedWeight Quantize(Node node, Value weight, Tensor? bias, float inputScale, IntegerFormat format, RangeRule rule, GivenWeight? given = null)
+    public static QuantizedWeight Quantize(Node node, Value weight, Tensor? bias, float inputScale, IntegerFormat format, RangeRule rule, WeightGranularity granularity, GivenWeight? given = null)
     {
         int axis = OperatorRules.ChannelAxis(node);
         Tensor original = weight.Constant!;
         // Rounding what codes stand for gives these codes again, but for channels that need another scale.
         Tensor values = given is null ? original : AffineQuantizer.Dequantize(given.Codes, given.Parameters);
-        QuantizationParameters fitted = given?.Parameters ?? FitChannels(values, axis, CodesOf(format), rule);
-        (QuantizationParameters parameters, List<int> zero, List<int> widened) = WithRoomForBias(fitted, values, bias, inputScale);
+        QuantizationParameters fitted = given?.Parameters ?? FitChannels(values, axis, CodesOf(format), rule, granularity);
+        bool isPerTensor = granularity == WeightGranularity.PerTensor;
+        (QuantizationParameters parameters, List<int> zero, List<int> widened) = WithRoomForBias(fitted, values, bias, inputScale, isPerTensor);
         Tensor quantized = AffineQuantizer.Quantize(values, parameters);
-        var report = new WeightReport(node.Name, weight.Name, format, parameters.Granularity, values.ElementCount,
+        var report = new WeightReport(node.Name, weight.Name, format, isPerTensor ? Granularity.PerTensor : parameters.Granularity, values.ElementCount,
             SignalToNoise(original, AffineQuantizer.Dequantize(quantized, parameters)), zero, widened, MaxPairSum(quantized, parameters, axis));
         float[] scales = parameters.Scales.ToArray();
-        return new(Centred(quantized, parameters), scales, axis, bias is null ? null : QuantizeBias(bias, scales, inputScale), report);
+        Tensor? biasCodes = bias is null ? null : QuantizeBias(bias, scales, inputScale);
+        return new(Centred(quantized, parameters), isPerTensor ? scales[..1] : scales, isPerTensor ? null : axis, biasCodes, report);
     }
 
     /// <summary>The codes in use: signed formats are symmetric, so the lowest code has no counterpart.</summary>
@@ -57,13 +61,15 @@ internal static class WeightQuantizer
         return Tensor.From<int>(codes);
     }
 
-    /// <summary>Scale and zero point of each output channel. Signed formats are symmetric, unsigned ones affine.</summary>
-    public static QuantizationParameters FitChannels(Tensor weight, int axis, IntegerFormat codes, RangeRule rule)
+    /// <summary>Scale and zero point of each output channel, equal ones where the whole weight shares them. Signed formats are symmetric, unsigned ones affine.</summary>
+    public static QuantizationParameters FitChannels(Tensor weight, int axis, IntegerFormat codes, RangeRule rule, WeightGranularity granularity = WeightGranularity.PerChannel)
     {
         QuantizationScheme scheme = codes.IsSigned ? QuantizationScheme.Symmetric : QuantizationScheme.Affine;
         var all = new MinMaxEstimator();
         all.Observe(weight.Span<float>());
-        (float Scale, int ZeroPoint)[] channels = [.. Channels(weight, axis).Select(Fit)];
+        (float Scale, int ZeroPoint)[] channels = granularity == WeightGranularity.PerTensor
+            ? [.. Enumerable.Repeat(Fit(weight.Span<float>().ToArray()), (int)weight.Shape[axis])]
+            : [.. Channels(weight, axis).Select(Fit)];
         return new(codes, Granularity.PerChannel(axis), [.. channels.Select(channel => channel.Scale)], [.. channels.Select(channel => channel.ZeroPoint)]);
 
         (float, int) Fit(float[] values)
@@ -75,25 +81,27 @@ internal static class WeightQuantizer
     }
 
     /// <summary>Enlarges scales with which a bias would not fit into 32 bits.</summary>
-    private static (QuantizationParameters Parameters, List<int> Zero, List<int> Widened) WithRoomForBias(QuantizationParameters fitted, Tensor weight, Tensor? bias, float inputScale)
+    private static (QuantizationParameters Parameters, List<int> Zero, List<int> Widened) WithRoomForBias(QuantizationParameters fitted, Tensor weight, Tensor? bias, float inputScale, bool isPerTensor)
     {
         float[] scales = fitted.Scales.ToArray();
         int[] zeroPoints = fitted.ZeroPoints.ToArray();
         List<int> zero = [], widened = [];
         float[][] rows = Channels(weight, fitted.Granularity.Axis!.Value);
+        // One scale for all serves the largest bias.
+        float largest = bias is null ? 0 : MathF.Abs(TensorPrimitives.MaxMagnitude(bias.Span<float>()));
         for (int c = 0; c < scales.Length; c++)
         {
-            float size = bias is null ? 0 : MathF.Abs(bias.Span<float>()[c]);
+            float size = bias is null ? 0 : isPerTensor ? largest : MathF.Abs(bias.Span<float>()[c]);
             bool isZero = !rows[c].AsSpan().ContainsAnyExcept(0f);
             if (isZero) zero.Add(c);
             // No weight needs the scale of a zero channel: it serves the bias alone.
-            if (isZero && size > 0) scales[c] = Math.Max((float)(size / (inputScale * ZeroChannelBiasCode)), float.Epsilon);
+            if (isZero && size > 0 && !isPerTensor) scales[c] = Math.Max((float)(size / (inputScale * ZeroChannelBiasCode)), float.Epsilon);
             float least = (float)Math.Max(size * 1.0001 / (inputScale * LargestBiasCode), 4 * 1.17549435e-38 / Math.Min(1, inputScale));
             if (scales[c] >= least) continue;
             float lowest = (fitted.Format.Min - zeroPoints[c]) * scales[c];
             if (!fitted.Format.IsSigned) zeroPoints[c] = (int)Math.Clamp(Math.Round(-lowest / least), fitted.Format.Min, fitted.Format.Max);
             scales[c] = least;
-            if (!isZero) widened.Add(c);
+            if (!isZero || isPerTensor) widened.Add(c);
         }
         return (new(fitted.Format, fitted.Granularity, scales, zeroPoints), zero, widened);
     }

@@ -99,7 +99,7 @@ internal sealed record ReconstructionMethod
     /// <param name="limits">Seed, budgets, checkpoint; passes, units and ranges are the method's.</param>
     public Reconstructor CreateReconstructor(Graph prepared, QuantizerSites sites, ReconstructionOptions limits)
     {
-        var grids = sites.Weights.ToDictionary(site => site.Node.Name, site => WeightQuantizer.FitChannels(site.Weight.Constant!, site.Axis, site.Format, Range), StringComparer.Ordinal);
+        var grids = sites.Weights.ToDictionary(site => site.Node.Name, site => WeightQuantizer.FitChannels(site.Weight.Constant!, site.Axis, site.Format, Range, site.Granularity), StringComparer.Ordinal);
         ReconstructionOptions options = limits with { Passes = Passes, Granularity = Granularity, RangeSamples = RangeSamples, RangeSource = RangeSource };
         return new(prepared, sites, grids, Fit, options);
     }

@@ -21,7 +21,7 @@ public sealed class WeightTests
     private static QuantizedWeight Quantize(Tensor weight, Tensor? bias = null, float inputScale = 0.01f, string format = "int8", RangeRule? rule = null)
     {
         (_, Node node) = Layer(weight, bias);
-        return WeightQuantizer.Quantize(node, node.Inputs[1]!, bias, inputScale, IntegerFormat.Parse(format), rule ?? RangeRule.MinMax);
+        return WeightQuantizer.Quantize(node, node.Inputs[1]!, bias, inputScale, IntegerFormat.Parse(format), rule ?? RangeRule.MinMax, WeightGranularity.PerChannel);
     }
 
     [Fact]
