@@ -17,6 +17,7 @@ public sealed class GradientCoverageTests
         ["LSTMGradient"] = "SequenceGradientTests",
         ["LstmGradient"] = "SequenceGradientTests",
         ["MultiHeadAttention"] = "SequenceGradientTests",
+        ["GroupQueryAttention"] = "GroupQueryGradientTests",
         ["FakeQuantize"] = "FakeQuantizeTests",
         ["DropQuantize"] = "DropQuantizeTests",
         ["SoftRoundedWeight"] = "SoftRoundingTests",

@@ -11,7 +11,6 @@ internal static class NotDifferentiable
         Constants = "gives constants: no input of real numbers",
         Codes = "computes on integer codes; learning sees a fake quantizer instead",
         Updates = "changes variables at the end of a training step",
-        Composed = "no rule: differentiate the graph of the operators that it stands for",
         Steps = "a gradient that passes through steps: what it is the gradient of is no function with a second derivative";
 
     public static Dictionary<(string Domain, string OpType), string> Reasons { get; } = Table();
@@ -35,7 +34,6 @@ internal static class NotDifferentiable
         Add("ai.fewbit", "gradients of what learned rounding minimizes, which methods differentiate once", "SoftRoundedWeightGradient", "RoundingRegularizerGradient", "PowerLossGradient");
         Add("ai.fewbit", "passes put them into graphs that are run, not learned", "Reorder", "PacketMean", "ColumnConvTranspose", "RationalSigmoid");
         Add("ai.fewbit", "float32 only: FusedGradientTests compare it with its parts", "FusedMatMul");
-        Add("com.microsoft", Composed, "GroupQueryAttention");
         return table;
     }
 }

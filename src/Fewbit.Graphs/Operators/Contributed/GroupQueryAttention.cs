@@ -13,9 +13,9 @@ namespace Fewbit.Graphs.Operators.Contributed;
 /// <param name="Window">Most keys that a query sees, its own included; -1: all before it.</param>
 /// <param name="Rotary">Whether query and key are turned by their place first, and whether pairs are neighbours.</param>
 /// <param name="IsSmooth">Whether a key of score 0 and value 0 is seen beside the others; the input head_sink states another score for each head.</param>
-internal sealed record GroupQueryAttention(int HeadCount, int KeyHeadCount, float Scale, float SoftCap, long Window, (bool Is, bool IsInterleaved) Rotary, bool IsSmooth) : IOperator
+internal sealed record GroupQueryAttention(int HeadCount, int KeyHeadCount, float Scale, float SoftCap, long Window, (bool Is, bool IsInterleaved) Rotary, bool IsSmooth) : IDifferentiable
 {
-    private const int PastKey = 3, PastValue = 4, LastPlaces = 5, TotalLength = 6, Cosines = 7, Sines = 8, Positions = 9, ScoreBias = 10, Sinks = 11;
+    public const int PastKey = 3, PastValue = 4, LastPlaces = 5, TotalLength = 6, Cosines = 7, Sines = 8, Positions = 9, ScoreBias = 10, Sinks = 11;
 
     public static GroupQueryAttention Parse(Node node)
     {
@@ -68,6 +68,8 @@ internal sealed record GroupQueryAttention(int HeadCount, int KeyHeadCount, floa
         Heads.Attend(context, q, keys, values, Mask(context, last, starts, queries, (int)keys.Shape[2], sinks), Scale, SoftCap, context.Output(0));
     }
 
+    public void Gradient(GradientContext context) => CompositeGradient.Apply(context, inputs => new GroupQuerySpelling(this, context.Node, inputs).SpellOut());
+
     private static void Return(EvaluationContext context, int output, Tensor cache)
     {
         if (context.HasOutput(output)) cache.CopyTo(context.Output(output));
@@ -75,7 +77,7 @@ internal sealed record GroupQueryAttention(int HeadCount, int KeyHeadCount, floa
     }
 
     /// <summary>Heads that a row of the query holds: those of keys and values too where it is packed.</summary>
-    private int Shares(bool hasKeys) => hasKeys ? HeadCount : HeadCount + 2 * KeyHeadCount;
+    public int Shares(bool hasKeys) => hasKeys ? HeadCount : HeadCount + 2 * KeyHeadCount;
 
     /// <summary>The new keys (1) or values (2) as [N, heads, L, size].</summary>
     private Tensor New(EvaluationContext context, int input, int size) => context.FindInput(input) is { } own
