@@ -39,7 +39,7 @@ internal sealed record BlockedRole(IReadOnlyList<int> BlockedInputs, IReadOnlyLi
     public static BlockedRole? OfFollower(Node node, Predicate<Value> isBlocked)
     {
         bool Blocked(int input) => node.Input(input) is { } value && isBlocked(value);
-        if (node.Domain == OperatorTable.FewbitDomain && node.OpType == "PowerLoss") return Blocked(0) && node.Inputs[0]!.Shape is { Rank: 4 } ? new(Present(node, 0, 1, 2), []) : null;
+        if (node.Domain == OperatorTable.FewbitDomain && node.OpType is "PowerLoss" or "PowerLossGradient") return OfPowerLoss(node, isBlocked);
         if (node.Outputs.Count == 0 || node.Outputs[0] is not { Type: ElementType.Float32, Shape.Rank: 4 } output) return null;
         if (node.Domain == OperatorTable.FewbitDomain) return OfTraining(node, Blocked);
         if (node.Domain.Length > 0 || node.Outputs.Count != 1) return null;
@@ -53,6 +53,14 @@ internal sealed record BlockedRole(IReadOnlyList<int> BlockedInputs, IReadOnlyLi
         };
     }
 
+    /// <summary>A loss sums whole blocks, so that what fills up the last one must be 0.</summary>
+    private static BlockedRole? OfPowerLoss(Node node, Predicate<Value> isBlocked)
+    {
+        (Value x, Value target) = (node.Inputs[0]!, node.Inputs[1]!);
+        if (!isBlocked(x) || x.Shape is not { Rank: 4 } || !FilledChannels.AreZero(x, isBlocked) || !FilledChannels.AreZero(target, isBlocked)) return null;
+        return node.OpType == "PowerLoss" ? new(Present(node, 0, 1, 2), []) : new(Present(node, 0, 1, 3), [0]);
+    }
+
     /// <summary>The role of what only training graphs hold.</summary>
     private static BlockedRole? OfTraining(Node node, Predicate<int> isBlocked) => node.OpType switch
     {
@@ -63,7 +71,6 @@ internal sealed record BlockedRole(IReadOnlyList<int> BlockedInputs, IReadOnlyLi
         "FakeQuantize" or "DropQuantize" when isBlocked(0) => new([0], [0]),
         "FakeQuantizeGradient" when isBlocked(0) || isBlocked(3) => new([0, 3], [0]),
         "DropQuantizeGradient" when isBlocked(0) || isBlocked(4) => new([0, 4], [0]),
-        "PowerLossGradient" when isBlocked(0) => new(Present(node, 0, 1, 3), [0]),
         "MaxPoolScatter" when isBlocked(1) => new([0, 1], [0]),
         "AveragePoolSpread" when isBlocked(0) => new([0], [0]),
         _ => null,

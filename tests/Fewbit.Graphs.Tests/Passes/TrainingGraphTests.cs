@@ -59,6 +59,34 @@ public sealed class TrainingGraphTests
     }
 
     [Theory]
+    [InlineData("Sigmoid", false)]
+    [InlineData("Add", false)]
+    [InlineData("Relu", true)]
+    [InlineData("Mul", true)]
+    public void PowerLoss_ChannelsThatDoNotFillABlock_CountsNothingElse(string function, bool isBlocked)
+    {
+        (double plain, _) = Run(blocks: false);
+        (double found, int losses) = Run(blocks: true);
+        Assert.Equal(plain, found, 1e-5 * plain);
+        if (KernelPaths.Active >= KernelPath.Avx512) Assert.Equal(isBlocked ? 2 : 0, losses);
+
+        (double Loss, int BlockedLosses) Run(bool blocks)
+        {
+            var graph = new Graph(opset: 20);
+            Value x = graph.AddInput("x", ElementType.Float32, [1, 16, 8, 8]), y = new Layers(graph).Conv(x, 20, 3);
+            y = function switch { "Add" => y + 3f, "Mul" => (y + 3f) * y.Relu(), _ => y.Apply(function) };
+            Value loss = y.Apply("ai.fewbit", "PowerLoss", null, graph.AddConstant("target", OneNode.Numbers(2, 1, 20, 8, 8)));
+            Value gradient = Gradients.Of(loss, [y])[0];
+            graph.AddOutput(loss);
+            graph.AddOutput(gradient.SumToShapeOf(graph.AddConstant("scalar", Tensor.Scalar(0f))));
+            if (blocks) Pipeline.Run(graph, new BlockChannels { IgnoresCost = true });
+            Plan plan = Plan.Compile(graph, new() { Inputs = new Dictionary<string, Shape> { ["x"] = [1, 16, 8, 8] } });
+            plan.Run(new Dictionary<string, Tensor> { ["x"] = OneNode.Numbers(1, 1, 16, 8, 8) });
+            return (plan.Output(graph.Outputs[0].Name).Item<float>(), graph.Nodes.Count(node => node.OpType.StartsWith("PowerLoss", StringComparison.Ordinal) && node.Inputs[0]!.Layout == Layout.ChannelBlocks16));
+        }
+    }
+
+    [Theory]
     [MemberData(nameof(Networks))]
     public void Run_AfterWarmUp_AllocatesNothing(string network)
     {
