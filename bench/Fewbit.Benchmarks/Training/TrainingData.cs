@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Fewbit.Data;
 using Fewbit.Data.Training;
-using Fewbit.Graphs;
 using Fewbit.Tensors;
 
 namespace Fewbit.Benchmarks.Training;
