@@ -45,5 +45,15 @@ public static partial class OnnxFile
         ? new(model.IrVersion, model.ProducerName, model.ProducerVersion, model.Domain, model.ModelVersion, opset)
         : new(0, "", "", "", 0, 0);
 
+    /// <summary>Rewrites a graph so that it means under a later opset what it means now; does nothing where it has that opset or a later one.</summary>
+    /// <exception cref="ArgumentException">The graph's opset is older than 13: loading a file upgrades it.</exception>
+    /// <exception cref="InvalidDataException">A node has no equivalent; the message names it.</exception>
+    public static void RaiseOpset(Graph graph, int opset)
+    {
+        int from = graph.OpsetVersion("");
+        if (from < Upgrade.OpsetUpgrade.Target) throw new ArgumentException($"the graph states opset {from}, expected {Upgrade.OpsetUpgrade.Target} or later", nameof(graph));
+        if (from < opset) Upgrade.OpsetUpgrade.Raise(graph, opset);
+    }
+
     private static bool NeedsExternalData(Graph graph, OnnxSaveOptions options) => options.ExternalData || ModelWriter.TensorBytes(graph) > options.InlineLimit;
 }

@@ -32,14 +32,14 @@ internal static class InspectCommand
         return CommandLine.Success;
     }
 
-    internal static Shape ParseShape(string text)
+    internal static Shape ParseShape(string text, string option = "--shape")
     {
         string[] parts = text.Split(',', 'x');
         var dims = new long[parts.Length];
         for (int i = 0; i < dims.Length; i++)
         {
             if (!long.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out dims[i]) || dims[i] is 0 or > int.MaxValue)
-                throw new UsageException($"--shape is '{text}', expected whole numbers above 0 with commas between them, such as 1,3,224,224");
+                throw new UsageException($"{option} is '{text}', expected whole numbers above 0 with commas between them, such as 1,3,224,224");
         }
         return new(dims);
     }

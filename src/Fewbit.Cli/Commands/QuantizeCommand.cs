@@ -16,7 +16,7 @@ internal sealed record QuantizeSettings
     public string? Data { get; init; }
     public string? Output { get; init; }
     public bool Overwrite { get; init; }
-    public string Weights { get; init; } = "int8";
+    public string? Weights { get; init; }
     public string Activations { get; init; } = "uint8";
     public string Placement { get; init; } = "deploy";
     public string? Range { get; init; }
@@ -24,6 +24,7 @@ internal sealed record QuantizeSettings
     public string FirstLast { get; init; } = "8";
     public int? Samples { get; init; }
     public LearningSettings Learning { get; init; } = new();
+    public ModeSettings Mode { get; init; } = new();
     public string? Exclude { get; init; }
     public string? ExcludeFrom { get; init; }
     public bool QuantizeOutputs { get; init; }
@@ -43,7 +44,7 @@ internal static class QuantizeCommand
         var data = new Option<string?>("--data", "-d") { Description = "Data that the result is judged on. Default: a fifth of the calibration data, which is held out.", HelpName = "DIR|FILE" };
         var target = new Option<string?>("--output", "-o") { Description = "File to write. Default: the model's name with .int8 before .onnx.", HelpName = "FILE" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace the file if it is there." };
-        var weights = new Option<string>("--weights", "-w") { Description = "Codes of the weights: int8 to int1, uint7 to uint1.", DefaultValueFactory = _ => "int8", HelpName = "FORMAT" };
+        var weights = new Option<string?>("--weights", "-w") { Description = "Codes of the weights: int8 to int1, uint7 to uint1; in blocks int2, uint2, int4, uint4, int8, uint8. Default: int8, in blocks int4.", HelpName = "FORMAT" };
         var activations = new Option<string>("--activations", "-a") { Description = "Codes of the activations: uint8 to uint1, or float: weights only.", DefaultValueFactory = _ => "uint8", HelpName = "FORMAT|float" };
         var placement = new Option<string>("--placement") { Description = "Where activations are quantized: deploy, as ONNX Runtime computes in integers, or paper, as papers on learned rounding measure.", DefaultValueFactory = _ => "deploy", HelpName = "deploy|paper" };
         var range = new Option<string?>("--range") { Description = "How activation ranges are chosen: mse, minmax, percentile[:99.999], moving-average[:0.1], brecq, qdrop. Default: mse, or the method's own.", HelpName = "RULE" };
@@ -61,13 +62,15 @@ internal static class QuantizeCommand
         };
         var learning = new LearningArguments();
         learning.AddTo(command);
+        var mode = new ModeArguments();
+        mode.AddTo(command);
         var reading = new DataOptions();
         reading.AddTo(command);
         command.SetAction(parsed => Run(new()
         {
             Model = parsed.GetRequiredValue(model), Calibration = parsed.GetValue(calibration), Data = parsed.GetValue(data), Output = parsed.GetValue(target),
-            Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights)!, Activations = parsed.GetValue(activations)!, Placement = parsed.GetValue(placement)!,
-            Range = parsed.GetValue(range), WeightRange = parsed.GetValue(weightRange), FirstLast = parsed.GetValue(firstLast)!, Learning = learning.Read(parsed),
+            Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights), Activations = parsed.GetValue(activations)!, Placement = parsed.GetValue(placement)!,
+            Range = parsed.GetValue(range), WeightRange = parsed.GetValue(weightRange), FirstLast = parsed.GetValue(firstLast)!, Learning = learning.Read(parsed), Mode = mode.Read(parsed),
             Samples = parsed.GetValue(samples), Exclude = parsed.GetValue(exclude), ExcludeFrom = parsed.GetValue(excludeFrom), QuantizeOutputs = parsed.GetValue(quantizeOutputs),
             Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Reading = reading.Read(parsed), Common = common.Read(parsed),
         }, output, cancellation));
@@ -75,12 +78,20 @@ internal static class QuantizeCommand
             "fewbit quantize model.onnx --calibration pictures/",
             "fewbit quantize model.onnx --calibration train/ --data val/ --labels classes.txt --preprocess imagenet",
             "fewbit quantize model.onnx -c calibration.npz --range mse --exclude conv1,fc -o small.onnx --overwrite",
+            "fewbit quantize language.onnx --mode weight-only --weights int4 --block-size 32 --input-shape tokens=1,64",
             "fewbit quantize model.onnx -c train/ --method qdrop --weights uint2 --activations uint4 --iterations 1000 -o small.onnx");
         return command;
     }
 
     public static int Run(QuantizeSettings settings, CommandOutput output, CancellationToken cancellation = default)
     {
+        if (ModeArguments.OtherThanStatic(settings) is { } mode)
+        {
+            ModeReport made = new ModeJob(settings, mode, output, cancellation).Run();
+            if (settings.Common.Json) output.Json(made);
+            else made.Write(output, settings.Verbose);
+            return CommandLine.Success;
+        }
         QuantizeReport report = new QuantizeJob(settings, Options(settings), output, cancellation).Run();
         if (settings.Common.Json) output.Json(report);
         else report.Write(output, settings.Verbose);
@@ -101,7 +112,7 @@ internal static class QuantizeCommand
         {
             return new()
             {
-                Weights = IntegerFormat.Parse(settings.Weights),
+                Weights = IntegerFormat.Parse(settings.Weights ?? "int8"),
                 Activations = isFloat ? null : IntegerFormat.Parse(settings.Activations),
                 Placement = isPaper ? QuantizerPlacement.Paper : QuantizerPlacement.Deploy,
                 Method = method,
@@ -124,7 +135,7 @@ internal static class QuantizeCommand
     private static string OneOf(string option, string value, params string[] known) =>
         known.Contains(value) ? value : throw new UsageException($"{option} is '{value}', expected {string.Join(" or ", known)}");
 
-    private static IEnumerable<string> Excluded(QuantizeSettings settings)
+    internal static IEnumerable<string> Excluded(QuantizeSettings settings)
     {
         IEnumerable<string> named = settings.Exclude?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
         if (settings.ExcludeFrom is not { } path) return named;

@@ -38,6 +38,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         // A library that was named and cannot be loaded is said now too.
         OnnxRuntimeLibrary? library = settings.Common.OpenOnnxRuntime();
         Graph original = OnnxFile.Load(settings.Model);
+        InputShapes.Fix(original, settings.Mode.InputShapes);
         Quantizer quantizer = Quantizer.For(original);
         // What cannot be quantized is said before hours of work on data.
         AboutModel(() => quantizer.Preview(options));
@@ -122,5 +123,5 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         }
     }
 
-    private static long FileBytes(string path) => new FileInfo(path).Length + (File.Exists(path + ".data") ? new FileInfo(path + ".data").Length : 0);
+    internal static long FileBytes(string path) => new FileInfo(path).Length + (File.Exists(path + ".data") ? new FileInfo(path + ".data").Length : 0);
 }

@@ -62,6 +62,14 @@ internal sealed class OpsetUpgrade
         Run(graph, from, to);
     }
 
+    /// <summary>Rewrites a model of opset <see cref="Target"/> or later to a later one.</summary>
+    public static void Raise(Graph graph, int to)
+    {
+        int from = graph.OpsetVersion("");
+        graph.Opsets[""] = to;
+        new OpsetUpgrade().Run(graph, from, to);
+    }
+
     /// <summary>Inputs that the rules of an operator read without a question.</summary>
     private static int RequiredInputs(Node node, int from) => node.OpType switch
     {

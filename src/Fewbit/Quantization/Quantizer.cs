@@ -60,6 +60,21 @@ public sealed class Quantizer
         return model.Quantize(given, units);
     }
 
+    /// <summary>Quantizes the constant weights of MatMul and Gemm in blocks; activations stay float, and no data are needed.</summary>
+    /// <exception cref="InvalidDataException">The model cannot be quantized; the message says why.</exception>
+    /// <exception cref="ArgumentException">An excluded name is unknown.</exception>
+    public QuantizationResult WeightOnly(WeightOnlyOptions? options = null) => new WeightOnlyWriter(_original, options ?? new()).Write();
+
+    /// <summary>Lets MatMul and Gemm with constant weights run in integers, their inputs quantized while the model runs: no data are needed.</summary>
+    /// <exception cref="InvalidDataException">The model cannot be quantized; the message says why.</exception>
+    /// <exception cref="ArgumentException">An excluded name is unknown.</exception>
+    public QuantizationResult Dynamic(DynamicOptions? options = null) => new DynamicWriter(_original, options ?? new()).Write();
+
+    /// <summary>Stores and computes float16 wherever that has a form; no data are needed.</summary>
+    /// <exception cref="InvalidDataException">No node can compute in float16; the message says why.</exception>
+    /// <exception cref="ArgumentException">A name to keep in float is unknown.</exception>
+    public QuantizationResult Float16(Float16Options? options = null) => new Float16Writer(_original, options ?? new()).Write();
+
     /// <summary>Writes a model with quantizers that are decided already.</summary>
     /// <param name="original">The float model.</param>
     /// <param name="batches">Data whose ranges the report states, and that decide which nodes have a useful range.</param>

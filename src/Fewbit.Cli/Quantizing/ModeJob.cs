@@ -1,0 +1,63 @@
+using Fewbit.Cli.Commands;
+using Fewbit.Cli.Console;
+using Fewbit.Cli.Inspection;
+using Fewbit.Cli.Judging;
+using Fewbit.Cli.Timing;
+using Fewbit.Data;
+using Fewbit.Evaluation;
+using Fewbit.Graphs;
+using Fewbit.Onnx;
+using Fewbit.OnnxRuntime;
+using Fewbit.Quantization;
+using Fewbit.Runtime;
+using Fewbit.Tensors;
+
+namespace Fewbit.Cli.Quantizing;
+
+/// <summary>fewbit quantize without data: make, write, compare with the float model and with ONNX Runtime, time.</summary>
+internal sealed class ModeJob(QuantizeSettings settings, DatalessMode mode, CommandOutput output, CancellationToken cancellation)
+{
+    private readonly string _target = TargetFile.Of(settings.Model, settings.Output, mode.Suffix);
+
+    public ModeReport Run()
+    {
+        TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite);
+        OnnxRuntimeLibrary? library = settings.Common.OpenOnnxRuntime();
+        Graph original = OnnxFile.Load(settings.Model);
+        QuantizationResult result;
+        Graph sized;
+        try
+        {
+            sized = InputShapes.Fix(original, settings.Mode.InputShapes);
+            result = mode.Make(Quantizer.For(original));
+        }
+        catch (Exception problem) when (problem is InvalidDataException or ArgumentException)
+        {
+            string message = problem is ArgumentException argument ? CommandLine.WithoutParameter(argument) : problem.Message;
+            throw message.StartsWith(settings.Model, StringComparison.Ordinal) ? problem : new InvalidDataException($"{settings.Model}: {message}", problem);
+        }
+        result.Save(_target);
+        output.Written.Add(_target);
+        (Judgement? judgement, string? judging) = Judge(original, result.Model);
+        Value? open = ModelSummary.FedInputs(sized).FirstOrDefault(input => input.Shape is not { IsKnown: true });
+        IReadOnlyDictionary<string, Tensor>? inputs = open is null ? SampleInputs.Of(sized, settings.Common.Seed) : null;
+        return new(settings.Model, _target, mode.Name, result.Report, judgement, judging,
+            new(QuantizeJob.FileBytes(settings.Model), QuantizeJob.FileBytes(_target), QuantizeJob.FileBytes(_target)),
+            inputs is null ? null : RuntimeCheck.Of(original, result.Model, library, inputs),
+            inputs is null ? [] : SpeedReport.Measure(result.Model, original, inputs, settings.Common, output, cancellation),
+            open is null ? null : $"input {open} has open lengths: --input-shape {open.Name}=... states them, and the model is checked and timed", mode.Remark);
+    }
+
+    /// <summary>Nulls without data.</summary>
+    private (Judgement?, string?) Judge(Graph original, Graph model)
+    {
+        if (settings.Data is null) return (null, null);
+        using ModelRunner reference = Engines.Fewbit(original), other = Engines.Fewbit(model);
+        DataSet data = settings.Reading.Open(settings.Data, reference.Inputs);
+        DataSet few = SampleSelection.Draw(data, PreprocessingChoice.TrialSamples, settings.Common.Seed);
+        PreprocessingChoice preprocessing = PreprocessingChoice.Make(settings.Reading, original, reference, few, output, cancellation);
+        var batches = new SampleBatches(data, reference.Inputs, preprocessing.Settings, settings.Reading.Batches);
+        return (Judgement.Of(output.WithProgress("judging", data.Count, "samples", progress => ModelEvaluation.Compare(reference, other, batches.Enumerate(cancellation), null, progress, cancellation))),
+            $"{data.Description}; preprocessing {preprocessing}");
+    }
+}
