@@ -11,6 +11,7 @@ internal sealed record LearningSettings
     public string Method { get; init; } = "nearest";
     public int? Iterations { get; init; }
     public int? ActivationIterations { get; init; }
+    public double? RoundingWeight { get; init; }
     public string? TimeBudget { get; init; }
     public string? Checkpoint { get; init; }
     public bool Resume { get; init; }
@@ -24,19 +25,20 @@ internal sealed class LearningArguments
     private readonly Option<string> _method = new Option<string>("--method") { Description = "How codes are chosen: nearest learns nothing; adaround, brecq and qdrop learn from the calibration data.", DefaultValueFactory = _ => "nearest", HelpName = "NAME" };
     private readonly Option<int?> _iterations = new("--iterations") { Description = "Steps of each layer or block. Default: 10000 for adaround, 20000 for brecq and qdrop.", HelpName = "N" };
     private readonly Option<int?> _activationIterations = new("--activation-iterations") { Description = "Steps of each block for the scales of activations (adaround, brecq). Default: a quarter of --iterations.", HelpName = "N" };
+    private readonly Option<double?> _roundingWeight = new("--rounding-weight") { Description = "Weight of the term that drives each rounding to one code. Default: 0.01; papers take 0.1 for MobileNetV2.", HelpName = "W" };
     private readonly Option<string?> _timeBudget = new("--time-budget") { Description = "Time for all learning: 90s, 10m, 2h. Blocks take fewer steps then.", HelpName = "TIME" };
     private readonly Option<string?> _checkpoint = new("--checkpoint") { Description = "Keep unfinished learning here each minute and when stopped by Ctrl-C. Default: beside the output.", HelpName = "FILE" };
     private readonly Option<bool> _resume = new("--resume") { Description = "Go on from the checkpoint, to the same bytes as without a stop." };
 
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _method, _iterations, _activationIterations, _timeBudget, _checkpoint, _resume }) command.Options.Add(option);
+        foreach (Option option in new Option[] { _method, _iterations, _activationIterations, _roundingWeight, _timeBudget, _checkpoint, _resume }) command.Options.Add(option);
     }
 
     public LearningSettings Read(ParseResult parsed) => new()
     {
         Method = parsed.GetValue(_method)!, Iterations = parsed.GetValue(_iterations), ActivationIterations = parsed.GetValue(_activationIterations),
-        TimeBudget = parsed.GetValue(_timeBudget), Checkpoint = parsed.GetValue(_checkpoint), Resume = parsed.GetValue(_resume),
+        RoundingWeight = parsed.GetValue(_roundingWeight), TimeBudget = parsed.GetValue(_timeBudget), Checkpoint = parsed.GetValue(_checkpoint), Resume = parsed.GetValue(_resume),
     };
 
     /// <summary>The library's method.</summary>
@@ -59,11 +61,12 @@ internal sealed class LearningArguments
     public static LearningOptions Create(LearningSettings settings, long seed, string? checkpoint) => new()
     {
         Iterations = Count(settings.Iterations, "--iterations"), ActivationIterations = Count(settings.ActivationIterations, "--activation-iterations"),
+        RoundingWeight = settings.RoundingWeight is null or (>= 0 and <= 1e6) ? settings.RoundingWeight : throw new UsageException(FormattableString.Invariant($"--rounding-weight is {settings.RoundingWeight}, expected 0 to 1,000,000")),
         Seed = unchecked((ulong)seed), TimeBudget = settings.TimeBudget is { } text ? ParseTime(text) : null, Checkpoint = checkpoint,
     };
 
     private static string? FirstGiven(LearningSettings settings) =>
-        settings.Iterations is not null ? "--iterations" : settings.ActivationIterations is not null ? "--activation-iterations" : settings.TimeBudget is not null ? "--time-budget"
+        settings.Iterations is not null ? "--iterations" : settings.ActivationIterations is not null ? "--activation-iterations" : settings.RoundingWeight is not null ? "--rounding-weight" : settings.TimeBudget is not null ? "--time-budget"
         : settings.Checkpoint is not null ? "--checkpoint" : settings.Resume ? "--resume" : null;
 
     private static int? Count(int? value, string option) =>

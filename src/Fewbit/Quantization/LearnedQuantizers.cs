@@ -20,7 +20,10 @@ internal static class LearnedQuantizers
         (int? iterations, int? steps) = (options.Learning.Iterations, options.Learning.ActivationIterations ?? options.Learning.Iterations / 4);
         return defaults with
         {
-            Passes = [.. defaults.Passes.Select(pass => pass with { Iterations = (pass.Rounding is null ? steps : iterations) ?? pass.Iterations })],
+            Passes = [.. defaults.Passes.Select(pass => pass with
+            {
+                Iterations = (pass.Rounding is null ? steps : iterations) ?? pass.Iterations, RoundingWeight = options.Learning.RoundingWeight ?? pass.RoundingWeight,
+            })],
             Range = options.WeightRange ?? defaults.Range,
             ActivationRange = options.ActivationRange ?? defaults.Range,
         };

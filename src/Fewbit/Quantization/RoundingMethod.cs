@@ -24,6 +24,12 @@ public sealed record LearningOptions
     /// <summary>Steps of each block in the second pass of AdaRound and BRECQ, which learns the scales of activations. Null, the default: a quarter of <see cref="Iterations"/>.</summary>
     public int? ActivationIterations { get; init => field = value is { } count ? Require.InRange(count, 0, 10_000_000, nameof(ActivationIterations)) : null; }
 
+    /// <summary>
+    /// Weight of the term that drives each rounding to one code, against the error of the output; 0 to 1,000,000. Null, the default: 0.01, as in the papers,
+    /// which take 0.1 for MobileNetV2 and 0.2 for MNASNet.
+    /// </summary>
+    public double? RoundingWeight { get; init => field = value is { } weight ? Require.InRange(weight, 0, 1e6, nameof(RoundingWeight)) : null; }
+
     /// <summary>Seed of everything random. The same seed gives the same bytes on the same processor, at any number of threads, unless there is a time budget.</summary>
     public ulong Seed { get; init; }
 

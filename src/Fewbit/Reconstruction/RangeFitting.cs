@@ -10,10 +10,13 @@ internal sealed class RangeFitting(Graph prepared, IReadOnlyList<ReconstructionU
     Func<ActivationSite, Tensor, QuantizationParameters> fit, ReconstructionOptions options)
 {
     private readonly Dictionary<Value, Tensor> _values = [];
+    private CancellationToken _cancellation;
 
     /// <param name="all">For each input of the model, all samples.</param>
-    public void Run(IReadOnlyDictionary<string, Tensor> all)
+    /// <param name="cancellation">Stops between two sites: searches over many zero points take long.</param>
+    public void Run(IReadOnlyDictionary<string, Tensor> all, CancellationToken cancellation)
     {
+        _cancellation = cancellation;
         int samples = options.RangeSamples;
         foreach (Value input in prepared.Inputs.Where(input => input.Constant is null))
         {
@@ -51,6 +54,7 @@ internal sealed class RangeFitting(Graph prepared, IReadOnlyList<ReconstructionU
 
     private void Fit(ActivationSite site, Tensor values)
     {
+        _cancellation.ThrowIfCancellationRequested();
         if (!state.Activations.ContainsKey(site.Value.Name)) state.SetActivation(site, fit(site, values));
     }
 

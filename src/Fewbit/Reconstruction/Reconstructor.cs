@@ -99,7 +99,7 @@ internal sealed class Reconstructor
     private void Run(int passIndex, IProgress<ReconstructionProgress>? progress, CancellationToken cancellation)
     {
         ReconstructionPass pass = _options.Passes[passIndex];
-        if (pass.QuantizesActivations) FitRanges();
+        if (pass.QuantizesActivations) FitRanges(cancellation);
         Start(pass);
         Tensor? logits = pass.Objective.NeedsGradients ? FloatOutput() : null;
         int learned = 0, count = LearningUnits(pass).Count();
@@ -211,10 +211,10 @@ internal sealed class Reconstructor
     }
 
     /// <summary>Finds the ranges that are not known yet, from the first samples.</summary>
-    private void FitRanges()
+    private void FitRanges(CancellationToken cancellation)
     {
         if (State.Sites.Activations.All(site => State.Activations.ContainsKey(site.Value.Name))) return;
-        new RangeFitting(_prepared, _units, State, _propagation, _fit, _options).Run(_samples);
+        new RangeFitting(_prepared, _units, State, _propagation, _fit, _options).Run(_samples, cancellation);
     }
 
     /// <summary>What the float network returns for all samples.</summary>

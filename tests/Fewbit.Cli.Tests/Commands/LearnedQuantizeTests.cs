@@ -69,6 +69,8 @@ public sealed class LearnedQuantizeTests(DemoFolder demo) : IClassFixture<DemoFo
     [InlineData("--iterations is for a method that learns, and --method nearest learns nothing; give --method adaround, brecq or qdrop, or leave --iterations out", "--iterations", "5")]
     [InlineData("--resume is for a method that learns, and --method nearest learns nothing; give --method adaround, brecq or qdrop, or leave --resume out", "--resume")]
     [InlineData("--iterations is -1, expected 0 to 10,000,000", "--method", "qdrop", "--iterations", "-1")]
+    [InlineData("--rounding-weight is -1, expected 0 to 1,000,000", "--method", "qdrop", "--rounding-weight", "-1")]
+    [InlineData("--rounding-weight is for a method that learns, and --method nearest learns nothing; give --method adaround, brecq or qdrop, or leave --rounding-weight out", "--rounding-weight", "0.1")]
     [InlineData("--activation-iterations is for adaround and brecq; qdrop learns the scales of activations together with the weights: leave it out", "--method", "qdrop", "--activation-iterations", "5")]
     [InlineData("--time-budget is '10', expected a number and s, m or h, such as 90s, 10m or 1.5h", "--method", "qdrop", "--time-budget", "10")]
     [InlineData("--placement is 'papers', expected deploy or paper", "--placement", "papers")]

@@ -182,6 +182,23 @@ public sealed class ReconstructorTests
     }
 
     [Fact]
+    public void Run_Cancelled_StopsBeforeItFitsRanges()
+    {
+        Reconstructor stopped = Reconstructor(ReconstructionMethod.QDrop(1), 2, 4);
+        Assert.Throws<OperationCanceledException>(() => stopped.Run(Inputs(), null, new(canceled: true)));
+        Assert.Empty(stopped.State.Activations);
+    }
+
+    [Theory]
+    [InlineData(null, 0.01)]
+    [InlineData(0.1, 0.1)]
+    public void MethodOf_RoundingWeight_IsThatOfEachPass(double? stated, double expected)
+    {
+        foreach (RoundingMethod method in (RoundingMethod[])[RoundingMethod.AdaRound, RoundingMethod.Brecq, RoundingMethod.QDrop])
+            Assert.All(LearnedQuantizers.MethodOf(new() { Method = method, Learning = new() { RoundingWeight = stated } }).Passes, pass => Assert.Equal(expected, pass.RoundingWeight));
+    }
+
+    [Fact]
     public void Run_CheckpointOfOtherOptions_IsAnErrorThatSaysSo()
     {
         string path = Path.Combine(Directory.CreateTempSubdirectory("fewbit-test").FullName, "run.checkpoint");

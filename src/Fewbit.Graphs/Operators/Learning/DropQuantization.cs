@@ -38,7 +38,7 @@ internal static unsafe class DropQuantization
     /// <param name="x">Elements.</param>
     /// <param name="grid">Codes and their width.</param>
     /// <param name="hash">Random bits by index.</param>
-    /// <param name="threshold">An element whose bits are at most this is quantized.</param>
+    /// <param name="threshold">An element whose bits lie below this is quantized; the highest number quantizes all.</param>
     /// <param name="y">Results.</param>
     /// <param name="first">Index of the first element.</param>
     public static void Forward<T>(ReadOnlySpan<T> x, FakeQuantization.CodeGrid<T> grid, CounterHash hash, uint threshold, Span<T> y, uint first = 0) where T : unmanaged, IFloatingPointIeee754<T>
