@@ -10,7 +10,6 @@ namespace Fewbit.Tensors.Kernels;
 /// <remarks>NaN stays NaN. Results that no cache would hold until they are read are written past the caches.</remarks>
 internal static unsafe class FakeQuantizer
 {
-    private const int ChunkElements = 1 << 15;
     private const long StreamedElements = 1 << 21;
 
     /// <summary>The codes relative to the zero point, and the width of one.</summary>
@@ -25,7 +24,7 @@ internal static unsafe class FakeQuantizer
     {
         fixed (Grid* first = grids)
         {
-            var job = new Job(x, y, rows, inner, first, grids.Length, x != y && rows * inner >= StreamedElements);
+            var job = new RowChunks<Kernel>(new(x, y, first, x != y && rows * inner >= StreamedElements), rows, inner, grids.Length);
             Workers.Run(job.Chunks, ref job);
         }
     }
@@ -38,32 +37,18 @@ internal static unsafe class FakeQuantizer
         return (code > grid.High ? grid.High : code) * grid.Scale;
     }
 
-    /// <summary>A chunk is a part of a long row, or several short rows.</summary>
-    private readonly struct Job(float* x, float* y, long rows, long inner, Grid* grids, int gridCount, bool streams) : IJob
+    private readonly struct Kernel(float* x, float* y, Grid* grids, bool streams) : IRowKernel
     {
-        private readonly long _parts = Math.Max(1, (inner + ChunkElements - 1) / ChunkElements), _rows = Math.Max(1, ChunkElements / Math.Max(1, inner));
-
-        public int Chunks => checked((int)(_parts > 1 ? rows * _parts : (rows + _rows - 1) / _rows));
-
-        public void Run(int chunk)
+        public void Run(long start, long count, int grid)
         {
-            if (_parts > 1)
-            {
-                long row = chunk / _parts, start = chunk % _parts * ChunkElements;
-                One(row * inner + start, Math.Min(ChunkElements, inner - start), grids[row % gridCount]);
-            }
-            else
-            {
-                for (long row = chunk * _rows; row < Math.Min(rows, (chunk + 1) * _rows); row++) One(row * inner, inner, grids[row % gridCount]);
-            }
-            if (streams && Sse.IsSupported) Sse.StoreFence();
+            if (KernelPaths.Active >= KernelPath.Avx512) Vectors512(x + start, y + start, count, grids[grid], streams);
+            else if (KernelPaths.Active != KernelPath.Scalar) Vectors(x + start, y + start, count, grids[grid]);
+            else Scalars(x + start, y + start, 0, count, grids[grid]);
         }
 
-        private void One(long start, long count, Grid grid)
+        public void Finish()
         {
-            if (KernelPaths.Active >= KernelPath.Avx512) Vectors512(x + start, y + start, count, grid, streams);
-            else if (KernelPaths.Active != KernelPath.Scalar) Vectors(x + start, y + start, count, grid);
-            else Scalars(x + start, y + start, 0, count, grid);
+            if (streams && Sse.IsSupported) Sse.StoreFence();
         }
     }
 

@@ -2,11 +2,10 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Fewbit.Tensors;
-using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Formats;
 
-/// <summary>Uniform affine quantization, the arithmetic of ONNX QuantizeLinear and DequantizeLinear.</summary>
+/// <summary>Uniform affine quantization, the arithmetic of ONNX QuantizeLinear and DequantizeLinear; whole tensors in any number format.</summary>
 public static class AffineQuantizer
 {
     /// <summary>clamp(round_half_even(value / scale) + zeroPoint, Min, Max). NaN gives 0, or the code nearest to it.</summary>
@@ -63,13 +62,7 @@ public static class AffineQuantizer
         if (axis >= values.Rank || (axis >= 0 && values.Shape[axis] != parameters.Scales.Length))
             throw new ArgumentException($"{parameters.Scales.Length} scales along axis {axis} do not fit shape {values.Shape}", nameof(parameters));
         Tensor result = Tensor.AllocateUninitialized(ElementType.Float32, values.Shape);
-        var grids = new FakeQuantizer.Grid[parameters.Scales.Length];
-        for (int channel = 0; channel < grids.Length; channel++)
-        {
-            (float scale, int zeroPoint) = (parameters.Scales[channel], parameters.ZeroPoints[channel]);
-            grids[channel] = new(scale, parameters.Format.Min - zeroPoint, parameters.Format.Max - zeroPoint);
-        }
-        FakeQuantizer.Run((float*)values.Address, (float*)result.Address, values.Shape.CountOf(0, axis + 1), values.Shape.CountOf(axis + 1, values.Rank), grids);
+        parameters.Numbers.FakeQuantize((float*)values.Address, (float*)result.Address, values.Shape.CountOf(0, axis + 1), values.Shape.CountOf(axis + 1, values.Rank), parameters.Scales, parameters.ZeroPoints);
         GC.KeepAlive(values);
         return result;
     }
@@ -80,9 +73,9 @@ public static class AffineQuantizer
         var codes = new int[values.ElementCount];
         foreach ((int channel, int start, int length) in Runs(values.Shape, parameters))
         {
-            Quantize(values.Span<float>().Slice(start, length), codes.AsSpan(start, length), parameters.Scales[channel], parameters.ZeroPoints[channel], parameters.Format);
+            parameters.Numbers.Quantize(values.Span<float>().Slice(start, length), codes.AsSpan(start, length), parameters.Scales[channel], parameters.ZeroPoints[channel]);
         }
-        return Pack(codes, values.Shape, parameters.Format.StorageType);
+        return Pack(codes, values.Shape, parameters.Numbers.StorageType);
     }
 
     /// <summary>The real numbers of codes.</summary>
@@ -93,8 +86,7 @@ public static class AffineQuantizer
         Span<float> result = values.Span<float>();
         foreach ((int channel, int start, int length) in Runs(codes.Shape, parameters))
         {
-            (float scale, int zeroPoint) = (parameters.Scales[channel], parameters.ZeroPoints[channel]);
-            for (int i = start; i < start + length; i++) result[i] = Dequantize(integers[i], scale, zeroPoint);
+            parameters.Numbers.Dequantize(integers.AsSpan(start, length), result.Slice(start, length), parameters.Scales[channel], parameters.ZeroPoints[channel]);
         }
         return values;
     }

@@ -2,7 +2,7 @@ using Fewbit.Tensors;
 
 namespace Fewbit.Formats;
 
-/// <summary>How the codes of one tensor stand for real numbers: real = (code - zero point) * scale.</summary>
+/// <summary>How the codes of one tensor stand for real numbers: real = number(code, zero point) * scale, for integers (code - zero point) * scale.</summary>
 public sealed class QuantizationParameters
 {
     private readonly float[] _scales;
@@ -10,25 +10,30 @@ public sealed class QuantizationParameters
 
     /// <summary>Parameters for each index of the granularity's axis, or one pair for the whole tensor.</summary>
     /// <exception cref="ArgumentException">The counts differ, a scale is not finite and positive, or a zero point is not a code.</exception>
-    public QuantizationParameters(IntegerFormat format, Granularity granularity, ReadOnlySpan<float> scales, ReadOnlySpan<int> zeroPoints)
+    public QuantizationParameters(NumberFormat format, Granularity granularity, ReadOnlySpan<float> scales, ReadOnlySpan<int> zeroPoints)
     {
         if (scales.Length != zeroPoints.Length || scales.Length == 0 || (granularity.Axis is null && scales.Length != 1))
             throw new ArgumentException($"{scales.Length} scales and {zeroPoints.Length} zero points for {granularity}", nameof(scales));
         foreach (float scale in scales) Require.Positive(scale, nameof(scales));
-        foreach (int zeroPoint in zeroPoints) Require.InRange(zeroPoint, format.Min, format.Max, nameof(zeroPoints));
-        (Format, Granularity) = (format, granularity);
+        (int least, int most) = format.ZeroPoints;
+        foreach (int zeroPoint in zeroPoints) Require.InRange(zeroPoint, least, most, nameof(zeroPoints));
+        (Numbers, Granularity) = (format, granularity);
         _scales = scales.ToArray();
         _zeroPoints = zeroPoints.ToArray();
     }
 
     /// <summary>Parameters of a whole tensor.</summary>
-    public QuantizationParameters(IntegerFormat format, float scale, int zeroPoint)
+    public QuantizationParameters(NumberFormat format, float scale, int zeroPoint = 0)
         : this(format, Granularity.PerTensor, [scale], [zeroPoint])
     {
     }
 
-    /// <summary>The codes.</summary>
-    public IntegerFormat Format { get; }
+    /// <summary>The numbers that codes stand for before they are scaled.</summary>
+    public NumberFormat Numbers { get; }
+
+    /// <summary>The codes of an integer format, for who computes with codes.</summary>
+    /// <exception cref="InvalidOperationException">The format is none of integers.</exception>
+    public IntegerFormat Format => Numbers as IntegerFormat ?? throw new InvalidOperationException($"the numbers are {Numbers}, expected integers: their codes cannot be computed with");
 
     /// <summary>Which elements share a scale.</summary>
     public Granularity Granularity { get; }
@@ -46,32 +51,17 @@ public sealed class QuantizationParameters
     public int ZeroPoint => _zeroPoints.Length == 1 ? _zeroPoints[0] : throw new InvalidOperationException($"the parameters are {Granularity}: there is no single zero point");
 
     /// <summary>The real numbers that the codes of one channel reach.</summary>
-    public ValueRange RangeOf(int channel = 0) =>
-        new((Format.Min - _zeroPoints[channel]) * _scales[channel], (Format.Max - _zeroPoints[channel]) * _scales[channel]);
-
-    /// <summary>Scale and zero point with which the codes span a range. The range is widened to hold 0, so that 0 has a code.</summary>
-    /// <remarks>
-    /// Symmetric: scale = max|x| / (codes above the zero point). Affine: scale = (max - min) / (codes - 1).
-    /// A range so small that its scale is not a normal float gets scale 1 and the zero point of an empty range.
-    /// </remarks>
-    public static (float Scale, int ZeroPoint) Fit(ValueRange range, IntegerFormat format, QuantizationScheme scheme)
+    public ValueRange RangeOf(int channel = 0)
     {
-        double min = Math.Min(0, range.Min), max = Math.Max(0, range.Max);
-        if (scheme == QuantizationScheme.Symmetric)
-        {
-            int middle = format.IsSigned ? 0 : (format.Max + 1) / 2;
-            // A 1-bit signed format has no code above 0: its only other code is below.
-            float step = (float)(Math.Max(-min, max) / Math.Max(1, format.Max - middle));
-            return float.IsNormal(step) ? (step, middle) : (1, middle);
-        }
-        float scale = (float)((max - min) / (format.Max - format.Min));
-        if (!float.IsNormal(scale)) return (1, format.IsSigned && format.Min < 0 ? 0 : format.Min);
-        int zeroPoint = (int)Math.Clamp(Math.Round(format.Min - min / scale, MidpointRounding.ToEven), format.Min, format.Max);
-        return (scale, zeroPoint);
+        ValueRange numbers = Numbers.RangeOf(_zeroPoints[channel]);
+        return new(numbers.Min * _scales[channel], numbers.Max * _scales[channel]);
     }
 
+    /// <summary>Scale and zero point with which a format's numbers span a range: <see cref="NumberFormat.Fit"/>.</summary>
+    public static (float Scale, int ZeroPoint) Fit(ValueRange range, NumberFormat format, QuantizationScheme scheme) => format.Fit(range, scheme);
+
     /// <summary>Parameters of a whole tensor whose codes span a range.</summary>
-    public static QuantizationParameters FitTensor(ValueRange range, IntegerFormat format, QuantizationScheme scheme)
+    public static QuantizationParameters FitTensor(ValueRange range, NumberFormat format, QuantizationScheme scheme)
     {
         (float scale, int zeroPoint) = Fit(range, format, scheme);
         return new(format, scale, zeroPoint);
@@ -79,5 +69,8 @@ public sealed class QuantizationParameters
 
     /// <summary>True where both give every number the same code.</summary>
     public bool SameAs(QuantizationParameters other) =>
-        Format.StorageType == other.Format.StorageType && Granularity == other.Granularity && Scales.SequenceEqual(other.Scales) && ZeroPoints.SequenceEqual(other.ZeroPoints);
+        HasSameCodes(other.Numbers) && Granularity == other.Granularity && Scales.SequenceEqual(other.Scales) && ZeroPoints.SequenceEqual(other.ZeroPoints);
+
+    // Integers of one storage type are told apart by their range alone: inside it all give the same codes.
+    private bool HasSameCodes(NumberFormat other) => Numbers is IntegerFormat && other is IntegerFormat ? Numbers.StorageType == other.StorageType : Numbers == other;
 }

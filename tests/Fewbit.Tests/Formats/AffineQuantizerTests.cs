@@ -77,7 +77,7 @@ public sealed class AffineQuantizerTests
     [InlineData(-2, 1, 2f / 127, 0)]
     [InlineData(0, 0, 1, 0)]
     public void Fit_Int8Symmetric_ReachesTheLargestMagnitude(float min, float max, float scale, int zeroPoint) =>
-        Assert.Equal((scale, zeroPoint), QuantizationParameters.Fit(new(min, max), new(8, true, true), QuantizationScheme.Symmetric));
+        Assert.Equal((scale, zeroPoint), QuantizationParameters.Fit(new(min, max), new IntegerFormat(8, true, true), QuantizationScheme.Symmetric));
 
     [Theory]
     [InlineData("int8", -128, 127)]
@@ -101,5 +101,5 @@ public sealed class AffineQuantizerTests
 
     [Fact]
     public void Parameters_ZeroPointOutsideFormat_Throws() =>
-        Assert.Throws<ArgumentOutOfRangeException>(() => new QuantizationParameters(new(4, false), 1, 16));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new QuantizationParameters(new IntegerFormat(4, false), 1, 16));
 }
