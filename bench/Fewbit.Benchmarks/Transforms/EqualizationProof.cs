@@ -35,7 +35,6 @@ internal static class EqualizationProof
                 Print($"{name}, {granularity}", Quantize(network, granularity));
                 Print($"{name}, {granularity}, equalized", Quantize(network, granularity, new EqualizeLayers()));
                 Print($"{name}, {granularity}, biases corrected", Quantize(network, granularity, new CorrectBiases()));
-                Print($"{name}, {granularity}, biases corrected from data", Quantize(network, granularity, new CorrectBiases { Source = MeanSource.Data }));
                 Print($"{name}, {granularity}, equalized, biases corrected", Quantize(network, granularity, new EqualizeLayers(), new CorrectBiases()));
             }
         }
@@ -43,7 +42,7 @@ internal static class EqualizationProof
         Graph Quantize(Graph network, WeightGranularity granularity, params ModelTransform[] transforms)
         {
             (Tensor pictures, _) = ReconstructionPictures.Load(model, CalibrationFile);
-            IEnumerable<IReadOnlyDictionary<string, Tensor>> batches = Enumerable.Range(0, 8).Select(batch => new Dictionary<string, Tensor> { ["input"] = pictures.Rows(batch * 64, 64) });
+            IEnumerable<IReadOnlyDictionary<string, Tensor>> batches = Enumerable.Range(0, 4).Select(batch => new Dictionary<string, Tensor> { ["input"] = pictures.Rows(batch * 64, 64) });
             QuantizationResult result = Quantizer.For(network).Calibrate(batches).RunAsync(new() { WeightGranularity = granularity, Transforms = transforms }).GetAwaiter().GetResult();
             foreach (TransformReport report in result.Report.Transforms) Console.Error.WriteLine(report);
             return result.Model;

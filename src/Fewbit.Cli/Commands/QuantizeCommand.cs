@@ -17,6 +17,7 @@ internal sealed record QuantizeSettings
     public string? Output { get; init; }
     public bool Overwrite { get; init; }
     public string? Weights { get; init; }
+    public string WeightGranularity { get; init; } = "channel";
     public string Activations { get; init; } = "uint8";
     public string Placement { get; init; } = "deploy";
     public string? Range { get; init; }
@@ -25,6 +26,7 @@ internal sealed record QuantizeSettings
     public int? Samples { get; init; }
     public LearningSettings Learning { get; init; } = new();
     public ModeSettings Mode { get; init; } = new();
+    public TransformSettings Transforms { get; init; } = new();
     public string? Exclude { get; init; }
     public string? ExcludeFrom { get; init; }
     public bool QuantizeOutputs { get; init; }
@@ -45,6 +47,7 @@ internal static class QuantizeCommand
         var target = new Option<string?>("--output", "-o") { Description = "File to write. Default: the model's name with .int8 before .onnx.", HelpName = "FILE" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace the file if it is there." };
         var weights = new Option<string?>("--weights", "-w") { Description = "Codes of the weights: int8 to int1, uint7 to uint1; in blocks int2, uint2, int4, uint4, int8, uint8. Default: int8, in blocks int4.", HelpName = "FORMAT" };
+        var granularity = new Option<string>("--weight-granularity") { Description = "Which weights of a layer share a scale: those of an output channel, or the whole tensor.", DefaultValueFactory = _ => "channel", HelpName = "channel|tensor" };
         var activations = new Option<string>("--activations", "-a") { Description = "Codes of the activations: uint8 to uint1, or float: weights only.", DefaultValueFactory = _ => "uint8", HelpName = "FORMAT|float" };
         var placement = new Option<string>("--placement") { Description = "Where activations are quantized: deploy, as ONNX Runtime computes in integers, or paper, as papers on learned rounding measure.", DefaultValueFactory = _ => "deploy", HelpName = "deploy|paper" };
         var range = new Option<string?>("--range") { Description = "How activation ranges are chosen: mse, minmax, percentile[:99.999], moving-average[:0.1], brecq, qdrop. Default: mse, or the method's own.", HelpName = "RULE" };
@@ -58,19 +61,22 @@ internal static class QuantizeCommand
         var verbose = new Option<bool>("--verbose", "-v") { Description = "List every node: requested, applied, why." };
         var command = new Command("quantize", "Quantizes a model after training, and says what it costs and brings.")
         {
-            model, calibration, data, target, overwrite, weights, activations, placement, range, weightRange, firstLast, samples, exclude, excludeFrom, quantizeOutputs, force, verbose,
+            model, calibration, data, target, overwrite, weights, granularity, activations, placement, range, weightRange, firstLast, samples, exclude, excludeFrom, quantizeOutputs, force, verbose,
         };
         var learning = new LearningArguments();
         learning.AddTo(command);
         var mode = new ModeArguments();
         mode.AddTo(command);
+        var transforms = new TransformArguments();
+        transforms.AddTo(command);
         var reading = new DataOptions();
         reading.AddTo(command);
         command.SetAction(parsed => Run(new()
         {
             Model = parsed.GetRequiredValue(model), Calibration = parsed.GetValue(calibration), Data = parsed.GetValue(data), Output = parsed.GetValue(target),
-            Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights), Activations = parsed.GetValue(activations)!, Placement = parsed.GetValue(placement)!,
-            Range = parsed.GetValue(range), WeightRange = parsed.GetValue(weightRange), FirstLast = parsed.GetValue(firstLast)!, Learning = learning.Read(parsed), Mode = mode.Read(parsed),
+            Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights), WeightGranularity = parsed.GetValue(granularity)!, Activations = parsed.GetValue(activations)!,
+            Placement = parsed.GetValue(placement)!, Range = parsed.GetValue(range), WeightRange = parsed.GetValue(weightRange), FirstLast = parsed.GetValue(firstLast)!,
+            Learning = learning.Read(parsed), Mode = mode.Read(parsed), Transforms = transforms.Read(parsed),
             Samples = parsed.GetValue(samples), Exclude = parsed.GetValue(exclude), ExcludeFrom = parsed.GetValue(excludeFrom), QuantizeOutputs = parsed.GetValue(quantizeOutputs),
             Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Reading = reading.Read(parsed), Common = common.Read(parsed),
         }, output, cancellation));
@@ -104,6 +110,7 @@ internal static class QuantizeCommand
         if (settings.Samples < 1) throw new UsageException($"--samples is {settings.Samples}, expected at least 1");
         RoundingMethod method = LearningArguments.MethodOf(settings.Learning);
         bool keepsEdges = OneOf("--first-last", settings.FirstLast, "8", "same") == "8";
+        bool isPerTensor = OneOf("--weight-granularity", settings.WeightGranularity, "channel", "tensor") == "tensor";
         bool isPaper = OneOf("--placement", settings.Placement, "deploy", "paper") == "paper", isFloat = settings.Activations == "float";
         if (isFloat && settings.Range is not null) throw new UsageException("--range is for activations, and --activations float leaves them as they are; leave --range out (--weight-range is for weights)");
         if (settings.QuantizeOutputs && (isPaper || isFloat))
@@ -113,6 +120,8 @@ internal static class QuantizeCommand
             return new()
             {
                 Weights = IntegerFormat.Parse(settings.Weights ?? "int8"),
+                WeightGranularity = isPerTensor ? WeightGranularity.PerTensor : WeightGranularity.PerChannel,
+                Transforms = TransformArguments.Create(settings.Transforms),
                 Activations = isFloat ? null : IntegerFormat.Parse(settings.Activations),
                 Placement = isPaper ? QuantizerPlacement.Paper : QuantizerPlacement.Deploy,
                 Method = method,

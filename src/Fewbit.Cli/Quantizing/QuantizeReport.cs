@@ -41,8 +41,9 @@ internal sealed record QuantizeReport(
             ("preprocessing", Preprocessing.ToString()),
             .. FloatCheck.LabelOrder is { } order ? new[] { ("labels", order.Message) } : [],
             .. FloatCheck.IsNearChance ? new[] { ("float model", $"near chance: top-1 {Words.Percent(FloatCheck.Top1!.Value)} on {FloatCheck.Samples} samples; --force went on") } : [],
-            ("weights", $"{Options.Weights.Name}, one scale per output channel; activations {Options.Activations?.Name ?? "float"}"),
+            ("weights", $"{Options.Weights.Name}, one scale per {(Options.WeightGranularity == WeightGranularity.PerTensor ? "tensor" : "output channel")}; activations {Options.Activations?.Name ?? "float"}"),
             .. Options.Method == RoundingMethod.Nearest ? [] : new[] { ("method", LearnedTable.Summary(Options, Quantization)) },
+            .. Quantization.Transforms.Select(report => ("transform", report.ToString())),
             ("nodes", NodeTable.Summary(Quantization.Nodes)),
         ]);
         foreach (string line in NodeTable.FloatReasons(Quantization.Nodes)) output.Line($"  {line}");
@@ -50,6 +51,7 @@ internal sealed record QuantizeReport(
         if (verbose)
         {
             NodeTable.Write(Quantization.Nodes, output);
+            TransformTable.Write(Quantization.Transforms, output);
             LearnedTable.Write(Quantization, output);
         }
         output.Line();

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Fewbit.Graphs;
-using Fewbit.Tensors;
 
 namespace Fewbit.Transforms;
 

@@ -1,6 +1,5 @@
 using Fewbit.Graphs;
 using Fewbit.Quantization;
-using Fewbit.Tensors;
 
 namespace Fewbit.Transforms;
 
