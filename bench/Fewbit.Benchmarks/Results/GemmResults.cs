@@ -34,6 +34,11 @@ internal static unsafe class GemmResults
         new("256 x 384 x 384", 256, 384, 384),
         new("256 x 1536 x 384", 256, 1536, 384),
         new("256 x 384 x 1536", 256, 384, 1536),
+        new("4096 x 1024 x 256", 4096, 1024, 256),
+        new("4096 x 256 x 1024", 4096, 256, 1024),
+        new("4096 x 256 x 1024, B transposed", 4096, 256, 1024, TransposeB: true),
+        new("1024 x 256 x 4096, A transposed", 1024, 256, 4096, TransposeA: true),
+        new("256 x 1024 x 4096, A transposed", 256, 1024, 4096, TransposeA: true),
         new("12 heads, 256 x 64 x 256", 256, 64, 256, Count: 12),
         new("12 heads, 256 x 256 x 64, B transposed", 256, 256, 64, TransposeB: true, Count: 12),
     ];

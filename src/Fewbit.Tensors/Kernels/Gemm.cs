@@ -131,16 +131,16 @@ internal static unsafe class Gemm
         var plan = new Scratch(problem, kernel);
         int blocks = PackedMatrix.BlocksOf(problem.K), length = PackedMatrix.BlockLengthOf(problem.K);
         float* rightScratch = scratch + plan.LeftFloats;
+        bool packsInTiles = packA && TileJob.PacksLeft(problem.M, kernel);
         for (int block = 0; block < blocks; block += plan.Blocks)
         {
             int start = Math.Min(block * length, problem.K), size = Math.Min(plan.Blocks * length, problem.K - start);
             PackedMatrix a = packA ? PackedMatrix.PartOver(PackedMatrix.Side.Left, problem.M, size, length, scratch, kernel) : problem.PackedA;
             PackedMatrix b = packB ? PackedMatrix.PartOver(PackedMatrix.Side.Right, problem.N, size, length, rightScratch, kernel) : problem.PackedB;
-            var pack = new PackPair(
-                packA ? PackJob.Of(PackedMatrix.Side.Left, a, problem.A, problem.StrideA, problem.TransposeA, start) : default,
-                packB ? PackJob.Of(PackedMatrix.Side.Right, b, problem.B, problem.StrideB, problem.TransposeB, start) : default);
+            PackJob left = packA ? PackJob.Of(PackedMatrix.Side.Left, a, problem.A, problem.StrideA, problem.TransposeA, start) : default;
+            var pack = new PackPair(packsInTiles ? default : left, packB ? PackJob.Of(PackedMatrix.Side.Right, b, problem.B, problem.StrideB, problem.TransposeB, start) : default);
             Workers.Run(pack.Chunks, ref pack);
-            var job = new TileJob(problem, kernel, a, b, block, Math.Min(block + plan.Blocks, blocks), blocks);
+            var job = new TileJob(problem, kernel, a, b, block, Math.Min(block + plan.Blocks, blocks), blocks, packsInTiles ? left : default);
             Workers.Run(job.Chunks, ref job);
         }
     }
@@ -179,9 +179,12 @@ internal static unsafe class Gemm
             long left = packsLeft ? (long)PackedMatrix.PanelCount(m, kernel.Rows) * kernel.Rows : 0;
             long right = packsRight ? (long)PackedMatrix.PanelCount(n, kernel.Columns) * kernel.Columns : 0;
             int length = Math.Max(1, PackedMatrix.BlockLengthOf(k)), blocks = PackedMatrix.BlocksOf(k);
-            Blocks = left + right == 0 ? blocks : (int)Math.Clamp(MaxFloats / ((left + right) * length), 1, blocks);
+            // Tiles that pack their left panels need room for one block of them.
+            bool packsInTiles = packsLeft && TileJob.PacksLeft(m, kernel);
+            long every = (packsInTiles ? 0 : left) + right;
+            Blocks = every == 0 ? blocks : (int)Math.Clamp(MaxFloats / (every * length), 1, blocks);
             long inner = Math.Min((long)Blocks * length, Math.Max(1, k));
-            LeftFloats = (left * inner + 15) / 16 * 16;
+            LeftFloats = (left * (packsInTiles ? length : inner) + 15) / 16 * 16;
             Bytes = (LeftFloats + right * inner) * sizeof(float);
         }
 

@@ -36,17 +36,23 @@ internal readonly unsafe struct PackJob : IJob
 
     public void Run(int chunk)
     {
-        int block = chunk / ChunksPerBlock, first = chunk % ChunksPerBlock * _panelsPerChunk, last = Math.Min(first + _panelsPerChunk, _packed.PanelTotal);
+        int block = chunk / ChunksPerBlock, first = chunk % ChunksPerBlock * _panelsPerChunk;
+        Pack(block, first, Math.Min(first + _panelsPerChunk, _packed.PanelTotal), _packed.PanelAt(block, first));
+    }
+
+    /// <summary>Packs some neighbouring panels of a block to a place of the caller's.</summary>
+    public void Pack(int block, int first, int last, float* to)
+    {
         int width = _packed.Panel, start = _packed.BlockStart(block), length = _packed.BlockSize(block);
         if (!_innerIsContiguous)
         {
-            Panels.PackColumns(_source + (long)start * _stride + first * width, _stride, Math.Min(last * width, _packed.Outer) - first * width, length, width, _packed.PanelAt(block, first));
+            Panels.PackColumns(_source + (long)start * _stride + first * width, _stride, Math.Min(last * width, _packed.Outer) - first * width, length, width, to);
             return;
         }
-        for (int panel = first; panel < last; panel++)
+        for (int panel = first; panel < last; panel++, to += (long)width * length)
         {
             int outer = panel * width;
-            Panels.PackRows(_source + (long)outer * _stride + start, _stride, Math.Min(width, _packed.Outer - outer), length, width, _packed.PanelAt(block, panel));
+            Panels.PackRows(_source + (long)outer * _stride + start, _stride, Math.Min(width, _packed.Outer - outer), length, width, to);
         }
     }
 }
@@ -84,16 +90,63 @@ internal static unsafe class Panels
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void PackColumns(float* source, int stride, int count, int length, int width, float* to)
     {
-        int whole = count / width, rest = count % width;
+        int whole = count / width, rest = count % width, p = 0;
         long panel = (long)length * width;
-        for (int p = 0; p < length; p++, source += stride, to += width)
+        if (width == 12 && Vector256.IsHardwareAccelerated)
         {
-            float* from = source, target = to;
-            for (int i = 0; i < whole; i++, from += width, target += panel) Copy(from, target, width);
-            if (rest == 0) continue;
-            new ReadOnlySpan<float>(from, rest).CopyTo(new(target, rest));
-            new Span<float>(target + rest, width - rest).Clear();
+            // Four rows at a time fill three lines of the cache: panels lie whole pages apart, and lines that are begun would be driven out before they are full.
+            for (; p + 4 <= length; p += 4)
+            {
+                float* from = source + (long)p * stride, target = to + (long)p * width;
+                long ahead = AheadOf(p, length, stride);
+                for (int i = 0; i < whole; i++, from += width, target += panel)
+                {
+                    for (int r = 0; r < 4; r++) Fetch(from + ahead + (long)r * stride);
+                    Copy12(from, target);
+                    Copy12(from + stride, target + 12);
+                    Copy12(from + 2L * stride, target + 24);
+                    Copy12(from + 3L * stride, target + 36);
+                }
+                for (int r = 0; r < 4 && rest > 0; r++) CopyPart(from + (long)r * stride, target + r * width, rest, width);
+            }
         }
+        for (; p < length; p++)
+        {
+            float* from = source + (long)p * stride, target = to + (long)p * width;
+            long ahead = AheadOf(p, length, stride);
+            for (int i = 0; i < whole; i++, from += width, target += panel)
+            {
+                for (int line = 0; line < width; line += 16) Fetch(from + ahead + line);
+                Copy(from, target, width);
+            }
+            if (rest > 0) CopyPart(from, target, rest, width);
+        }
+    }
+
+    /// <summary>Elements to the row that is fetched while this one is copied: pieces of rows are too short for the processor to see that more follow.</summary>
+    private static long AheadOf(int row, int length, int stride)
+    {
+        const int Rows = 8;
+        return row + Rows + 4 <= length ? (long)Rows * stride : 0;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch(float* from)
+    {
+        if (Sse.IsSupported) Sse.Prefetch0(from);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Copy12(float* from, float* to)
+    {
+        Vector256.Load(from).Store(to);
+        Vector128.Load(from + 8).Store(to + 8);
+    }
+
+    private static void CopyPart(float* from, float* to, int count, int width)
+    {
+        new ReadOnlySpan<float>(from, count).CopyTo(new(to, count));
+        new Span<float>(to + count, width - count).Clear();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

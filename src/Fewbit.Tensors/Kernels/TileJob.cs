@@ -10,14 +10,17 @@ internal readonly unsafe struct TileJob : IJob
     private const long MinChunkWork = 1 << 19; // multiply-adds: about ten microseconds
     private const int MaxChunks = 64; // the last chunk that a thread waits for is at most so small a part
 
+    private const int MinRowPanels = 6, MinRowParts = 8; // where tiles pack the left operand: no more is read from the last-level cache than it gives
+
     private readonly GemmProblem _problem;
     private readonly FloatKernel _kernel;
     private readonly PackedMatrix _a, _b;
+    private readonly PackJob _packLeft;
     private readonly int _firstBlock, _endBlock, _blocks, _rowParts, _columnParts;
 
-    public TileJob(in GemmProblem problem, FloatKernel kernel, PackedMatrix a, PackedMatrix b, int firstBlock, int endBlock, int blocks)
+    public TileJob(in GemmProblem problem, FloatKernel kernel, PackedMatrix a, PackedMatrix b, int firstBlock, int endBlock, int blocks, PackJob packLeft = default)
     {
-        (_problem, _kernel, _a, _b, _firstBlock, _endBlock, _blocks) = (problem, kernel, a, b, firstBlock, endBlock, blocks);
+        (_problem, _kernel, _a, _b, _packLeft, _firstBlock, _endBlock, _blocks) = (problem, kernel, a, b, packLeft, firstBlock, endBlock, blocks);
         if (problem.Epilogue.Residual == problem.C)
         {
             // Sums of one block replace the residual before the next: as a part of C it is added first.
@@ -27,11 +30,20 @@ internal readonly unsafe struct TileJob : IJob
         long work = (long)a.PanelTotal * b.PanelTotal * kernel.Rows * kernel.Columns * Math.Max(1, PackedMatrix.BlockLengthOf(problem.K)) * (endBlock - firstBlock);
         int chunks = (int)Math.Clamp(work / MinChunkWork, 1, MaxChunks);
         _rowParts = PackedMatrix.PanelCount(a.PanelTotal, MaxRowPanels);
+        if (packLeft.Chunks > 0)
+        {
+            _columnParts = 1;
+            _rowParts = Math.Max(_rowParts, Math.Min(chunks, a.PanelTotal / MinRowPanels));
+            return;
+        }
         _columnParts = Math.Clamp(PackedMatrix.PanelCount(chunks, _rowParts), 1, b.PanelTotal);
         _rowParts = Math.Min(Math.Max(_rowParts, chunks / _columnParts), a.PanelTotal);
     }
 
     public int Chunks => _rowParts * _columnParts;
+
+    /// <summary>Whether each chunk packs its own panels of the left operand, right before it multiplies them by the whole right operand: they need not leave its cache. For many rows.</summary>
+    public static bool PacksLeft(int rows, FloatKernel kernel) => PackedMatrix.PanelCount(rows, kernel.Rows) >= MinRowParts * MinRowPanels;
 
     public void Run(int chunk)
     {
@@ -42,15 +54,21 @@ internal readonly unsafe struct TileJob : IJob
         tile = (float*)(((nint)tile + 63) & ~63);
         for (int block = _firstBlock; block < _endBlock; block++)
         {
-            int blockA = _a.Inner == _problem.K ? block : block - _firstBlock, blockB = _b.Inner == _problem.K ? block : block - _firstBlock;
+            int blockA = _a.Inner == _problem.K ? block : block - _firstBlock, length = _a.BlockSize(blockA), parts = endRow - firstRow;
+            float* left = _a.PanelAt(blockA, firstRow);
+            if (_packLeft.Chunks > 0)
+            {
+                left = _a.Data + (long)firstRow * _kernel.Rows * _a.BlockLength;
+                _packLeft.Pack(blockA, firstRow, endRow, left);
+            }
+            int blockB = _b.Inner == _problem.K ? block : block - _firstBlock;
             for (int column = firstColumn; column < endColumn; column++)
             {
                 float* right = _b.PanelAt(blockB, column);
-                int length = _a.BlockSize(blockA), parts = endRow - firstRow;
                 for (int row = firstRow; row < endRow; row++)
                 {
                     float* next = right + (long)length * _kernel.Columns * (parts + row - firstRow) / parts;
-                    Multiply(store, block, length, _a.PanelAt(blockA, row), right, row * _kernel.Rows, column * _kernel.Columns, tile, next, (_kernel.Columns + parts - 1) / parts);
+                    Multiply(store, block, length, left + (long)(row - firstRow) * _kernel.Rows * length, right, row * _kernel.Rows, column * _kernel.Columns, tile, next, (_kernel.Columns + parts - 1) / parts);
                 }
             }
         }
