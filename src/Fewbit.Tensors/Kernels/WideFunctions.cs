@@ -30,15 +30,15 @@ internal readonly struct WideExp : IWideFunction
     }
 }
 
-/// <summary>x / 2 · (1 + erf(x / √2)); erf as <see cref="VectorErf"/>.</summary>
-internal readonly struct WideGelu : IWideFunction
+/// <summary>erf(x / √2) as <see cref="VectorErf"/>.</summary>
+internal readonly struct WideErfOfRoot : IWideFunction
 {
     private const float End = 3.832506856900711f;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Vector512<float> Apply(Vector512<float> x)
     {
-        Vector512<float> z = Avx512F.Min(Vector512.Create(End), Avx512F.Max(Vector512.Create(-End), x * Vector512.Create(0.70710678f))), square = z * z, half = x * Vector512.Create(0.5f);
+        Vector512<float> z = Avx512F.Min(Vector512.Create(End), Avx512F.Max(Vector512.Create(-End), x * Vector512.Create(0.70710678f))), square = z * z;
         Vector512<float> p = Wide.Add(square, Vector512.Create(0.00022905065861350646f), 0.0034082910107109506f);
         p = Wide.Add(square, p, 0.050955695062380861f);
         p = Wide.Add(square, p, 0.18520832239976145f);
@@ -49,7 +49,30 @@ internal readonly struct WideGelu : IWideFunction
         q = Wide.Add(square, q, 0.11098505178285362f);
         q = Wide.Add(square, q, 0.49746925110067538f);
         q = Wide.Add(square, q, 1);
-        return Avx512F.FusedMultiplyAdd(half, z * p / q, half);
+        return z * p / q;
+    }
+}
+
+/// <summary>x / 2 · (1 + erf(x / √2)).</summary>
+internal readonly struct WideGelu : IWideFunction
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector512<float> Apply(Vector512<float> x)
+    {
+        Vector512<float> half = x * Vector512.Create(0.5f);
+        return Avx512F.FusedMultiplyAdd(half, new WideErfOfRoot().Apply(x), half);
+    }
+}
+
+/// <summary>The derivative of Gelu: Φ(x) + x φ(x).</summary>
+internal readonly struct WideGeluSlope : IWideFunction
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Vector512<float> Apply(Vector512<float> x)
+    {
+        Vector512<float> distribution = Wide.Add(new WideErfOfRoot().Apply(x), Vector512.Create(0.5f), 0.5f);
+        Vector512<float> density = new WideExp().Apply(x * x * Vector512.Create(-0.5f)) * Vector512.Create(0.39894228f);
+        return Avx512F.FusedMultiplyAdd(x, density, distribution);
     }
 }
 
@@ -79,6 +102,16 @@ internal static unsafe class Wide
         int i = 0;
         for (; i + 16 <= count; i += 16) function.Apply(Vector512.Load(x + i)).Store(x + i);
         if (i < count) Store(function.Apply(Load(x + i, count - i)), x + i, count - i);
+    }
+
+    /// <summary>output = factors · function(x).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Each<TFunction>(TFunction function, float* x, float* factors, float* output, long count) where TFunction : struct, IWideFunction
+    {
+        long i = 0;
+        for (; i + 16 <= count; i += 16) (Vector512.Load(factors + i) * function.Apply(Vector512.Load(x + i))).Store(output + i);
+        int rest = (int)(count - i);
+        if (rest > 0) Store(Load(factors + i, rest) * function.Apply(Load(x + i, rest)), output + i, rest);
     }
 
     /// <summary>Fewer than 16 elements, zeros behind them.</summary>

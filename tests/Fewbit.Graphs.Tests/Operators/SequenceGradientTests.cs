@@ -1,3 +1,4 @@
+using Fewbit.Graphs.Operators.Elementwise;
 using Fewbit.Tensors;
 
 namespace Fewbit.Graphs.Tests.Operators;
@@ -17,6 +18,16 @@ public sealed class SequenceGradientTests
     [InlineData("none")]
     [InlineData("tanh")]
     public void Gelu_MatchesDifferencesTwice(string approximate) => CheckTwice(v => [v[0].Apply("Gelu", new Attributes { { "approximate", approximate } })], GradientCheck.Random([3, 37], 1, -4, 4));
+
+    [Fact]
+    public unsafe void GeluGradient_WholeRuns_EqualTheFormula()
+    {
+        const int Count = 1003;
+        var (x, factors, actual) = (new float[Count], new float[Count], new float[Count]);
+        for (int i = 0; i < Count; i++) (x[i], factors[i]) = ((i - 500) * 0.021f, 1 + i % 7);
+        fixed (float* a = x, b = factors, to = actual) ArithmeticKernel<float, GeluGradientFunction>.Run(a, 1, b, 1, to, Count);
+        for (int i = 0; i < Count; i++) Assert.Equal(GeluGradientFunction.Apply(x[i], factors[i]), actual[i], 2e-6f);
+    }
 
     [Theory]
     [InlineData("LayerNormalization", 1)]

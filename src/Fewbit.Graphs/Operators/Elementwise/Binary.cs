@@ -1,4 +1,5 @@
 using System.Numerics;
+using Fewbit.Tensors.Kernels;
 
 namespace Fewbit.Graphs.Operators.Elementwise;
 
@@ -11,6 +12,9 @@ internal interface IBinaryFunction
     static abstract T Apply<T>(T a, T b) where T : INumber<T>;
 
     static abstract Vector<T> Apply<T>(Vector<T> a, Vector<T> b);
+
+    /// <summary>The same function of whole runs of float32 in AVX-512; false where it has no such form.</summary>
+    static virtual unsafe bool ApplyWide(float* a, float* b, float* output, long count) => false;
 
     /// <summary>The same function of two lengths; a symbol survives where it can.</summary>
     static virtual Dim Apply(Dim a, Dim b) => Dim.Unknown;
@@ -75,6 +79,7 @@ internal readonly unsafe struct ArithmeticKernel<T, TFunction> : IBinaryKernel<T
 {
     public static void Run(T* a, long stepA, T* b, long stepB, T* output, long count)
     {
+        if (typeof(T) == typeof(float) && stepA == 1 && stepB == 1 && KernelPaths.Active >= KernelPath.Avx512 && TFunction.ApplyWide((float*)a, (float*)b, (float*)output, count)) return;
         long i = 0;
         if (TFunction.IsVectorized && (typeof(T) == typeof(float) || typeof(T) == typeof(double)) && count >= Vector<T>.Count)
         {

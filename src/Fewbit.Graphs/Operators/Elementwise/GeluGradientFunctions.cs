@@ -23,6 +23,12 @@ internal readonly struct GeluGradientFunction : IDifferentiableBinaryFunction
         return Vector.As<float, T>(Vector.As<T, float>(b) * Vector.FusedMultiplyAdd(x, density, distribution));
     }
 
+    public static unsafe bool ApplyWide(float* a, float* b, float* output, long count)
+    {
+        Wide.Each(new WideGeluSlope(), a, b, output, count);
+        return true;
+    }
+
     public static (Value? A, Value? B) Gradient(Value a, Value b, Value output, Value gradient) =>
         (gradient * b * (2f - a * a) * ((a * a) * -0.5f).Apply("Exp") * a.Scalar(1 / Math.Sqrt(2 * Math.PI)), a.Apply(OperatorTable.FewbitDomain, "GeluGradient", null, gradient));
 }
