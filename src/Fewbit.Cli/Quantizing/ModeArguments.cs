@@ -28,7 +28,7 @@ internal sealed record DatalessMode(string Name, string Suffix, Func<Quantizer, 
 /// <summary>The options of modes.</summary>
 internal sealed class ModeArguments
 {
-    private readonly Option<string> _mode = new("--mode") { Description = "static, integers with calibration data; without data: weight-only, blocks of codes for MatMul and Gemm; dynamic, their inputs quantized while the model runs; float16, half the bytes.", DefaultValueFactory = _ => "static", HelpName = "static|weight-only|dynamic|float16" };
+    private readonly Option<string> _mode = new("--mode") { Description = "static, integers with calibration data; without data: weight-only, blocks of codes for MatMul and Gemm; dynamic, their inputs quantized while the model runs; float16, half the bytes; float makes a quantized model float again.", DefaultValueFactory = _ => "static", HelpName = "static|weight-only|dynamic|float16|float" };
     private readonly Option<int?> _blockSize = new("--block-size") { Description = "weight-only: weights that share a scale: 16, 32, 64, 128 or 256. Default: 32.", HelpName = "N" };
     private readonly Option<string?> _scheme = new("--scheme") { Description = "weight-only: symmetric, or affine with a zero point for each block. Default: symmetric for int, affine for uint.", HelpName = "symmetric|affine" };
     private readonly Option<string?> _form = new("--form") { Description = "weight-only: qdq, standard ONNX, or matmulnbits, an operator of ONNX Runtime. Default: qdq.", HelpName = "qdq|matmulnbits" };
@@ -51,7 +51,7 @@ internal sealed class ModeArguments
     /// <exception cref="UsageException">There is no such mode, or it does not take an option that is given.</exception>
     public static DatalessMode? OtherThanStatic(QuantizeSettings settings)
     {
-        string[] known = ["static", "weight-only", "dynamic", "float16"];
+        string[] known = ["static", "weight-only", "dynamic", "float16", "float"];
         string mode = settings.Mode.Mode;
         if (!known.Contains(mode)) throw new UsageException($"there is no mode '{mode}'{Data.Closest.Suggestion(mode, known)}; there are {string.Join(", ", known)}");
         if (mode != "weight-only" && BlockOption(settings.Mode) is { } option) throw new UsageException($"{option} is for --mode weight-only, and the mode is {mode}; leave it out");
@@ -64,6 +64,7 @@ internal sealed class ModeArguments
             {
                 "dynamic" => Dynamic(settings),
                 "float16" => Float16(settings),
+                "float" => Dequantized(settings),
                 _ => WeightOnly(settings),
             };
         }
@@ -85,6 +86,13 @@ internal sealed class ModeArguments
         string[] listed = settings.Mode.KeepInFloat?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
         var options = new Float16Options { KeepInFloat = [.. listed, .. QuantizeCommand.Excluded(settings)] };
         return new("float16", "float16", quantizer => quantizer.Float16(options), "ONNX Runtime computes float16 in float32 on CPUs without float16 arithmetic: smaller there, not faster");
+    }
+
+    private static DatalessMode Dequantized(QuantizeSettings settings)
+    {
+        string? option = settings.Weights is not null ? "--weights" : settings.Exclude is not null ? "--exclude" : settings.ExcludeFrom is not null ? "--exclude-from" : null;
+        if (option is not null) throw new UsageException($"{option} is for modes that quantize, and --mode float makes everything float; leave it out");
+        return new("float", "float", quantizer => quantizer.Dequantize(), "weights keep the rounding of their codes; activations are no longer rounded, only clipped to the ranges that they had");
     }
 
     private static DatalessMode WeightOnly(QuantizeSettings settings)

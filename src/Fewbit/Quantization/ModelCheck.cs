@@ -12,12 +12,15 @@ internal static class ModelCheck
         "DynamicQuantizeLSTM", "MatMulIntegerToFloat", "MatMulNBits", "MatMulBnb4", "GatherBlockQuantized", "QEmbedLayerNormalization",
     };
 
+    /// <summary>True for a node that computes, makes or reads codes.</summary>
+    public static bool IsQuantized(Node node) => s_quantized.Contains(node.OpType) || node.OpType.StartsWith("QLinear", StringComparison.Ordinal);
+
     /// <exception cref="InvalidDataException">The model is quantized already, computes in float16, or is too old.</exception>
     public static void Check(Graph graph)
     {
-        Node[] quantized = [.. graph.Nodes.Where(node => s_quantized.Contains(node.OpType) || node.OpType.StartsWith("QLinear", StringComparison.Ordinal))];
+        Node[] quantized = [.. graph.Nodes.Where(IsQuantized)];
         if (quantized.Length > 0)
-            throw new InvalidDataException($"the model is quantized already ({quantized[0]}{(quantized.Length > 1 ? $" and {quantized.Length - 1} more" : "")}); give the float model that it was made from");
+            throw new InvalidDataException($"the model is quantized already ({quantized[0]}{(quantized.Length > 1 ? $" and {quantized.Length - 1} more" : "")}); give the float model that it was made from, or make it float first: fewbit quantize --mode float, Quantizer.Dequantize");
         if (graph.OpsetVersion("") < 13)
             throw new InvalidDataException($"the model states opset {graph.OpsetVersion("")}, expected 13 or later (per-channel scales); load it with UpgradeOpset");
         Node? half = graph.Nodes.FirstOrDefault(node => node.OpType is "Conv" or "Gemm" or "MatMul" && node.Inputs.Any(input => input?.Type is ElementType.Float16 or ElementType.BFloat16));

@@ -75,6 +75,10 @@ public sealed class Quantizer
     /// <exception cref="ArgumentException">A name to keep in float is unknown.</exception>
     public QuantizationResult Float16(Float16Options? options = null) => new Float16Writer(_original, options ?? new()).Write();
 
+    /// <summary>Makes a quantized model float again, so that it can be quantized anew: weights keep the rounding of their codes, activations are no longer rounded.</summary>
+    /// <exception cref="InvalidDataException">The model is not quantized, or a node has no float form here; the message says which.</exception>
+    public QuantizationResult Dequantize() => new DequantizedWriter(_original).Write();
+
     /// <summary>Writes a model with quantizers that are decided already.</summary>
     /// <param name="original">The float model.</param>
     /// <param name="batches">Data whose ranges the report states, and that decide which nodes have a useful range.</param>

@@ -58,6 +58,20 @@ public sealed class ModeTests(DemoFolder demo) : IClassFixture<DemoFolder>
     }
 
     [Fact]
+    public void Run_QuantizedModel_IsRefusedUntilItIsFloatAgain()
+    {
+        string quantized = demo["twice.onnx"], again = demo["again.onnx"];
+        RunResult.Of("quantize", Transformer(), "--mode", "weight-only", "-o", quantized);
+        string refusal = RunResult.Of("quantize", quantized, "--mode", "dynamic", "-o", again).ErrorLine();
+        Assert.Contains("the model is quantized already (DequantizeLinear", refusal, StringComparison.Ordinal);
+        Assert.Contains("fewbit quantize --mode float", refusal, StringComparison.Ordinal);
+        RunResult run = RunResult.Of("quantize", quantized, "--mode", "float", "-o", again);
+        Assert.True(run.Code == 0, run.Messages);
+        Assert.Equal(0, RunResult.Of("quantize", again, "--mode", "dynamic", "-o", demo["anew.onnx"]).Code);
+        Assert.EndsWith("the model is not quantized: there is nothing to make float", RunResult.Of("quantize", again, "--mode", "float", "-o", demo["no.onnx"]).ErrorLine(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Run_OpenSizes_AsksForInputShape()
     {
         var graph = new Graph();

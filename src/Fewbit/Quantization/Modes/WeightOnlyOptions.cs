@@ -39,8 +39,8 @@ public sealed record WeightOnlyOptions
     internal QuantizationScheme EffectiveScheme => Scheme ?? (Weights.IsSigned ? QuantizationScheme.Symmetric : QuantizationScheme.Affine);
 
     private static IntegerFormat CheckFormat(IntegerFormat format) => format.BitWidth is 2 or 4 or 8 ? format
-        : throw new ArgumentException($"weights cannot be {format} in blocks, expected int2, uint2, int4, uint4, int8 or uint8", nameof(Weights));
+        : throw new ArgumentException($"weights cannot be {format} in blocks, expected int2, uint2, int4, uint4, int8 or uint8", nameof(format));
 
     private static int CheckBlock(int size) => size is >= 16 and <= 256 && BitOperations.IsPow2(size) ? size
-        : throw new ArgumentException($"the block size is {size}, expected 16, 32, 64, 128 or 256", nameof(BlockSize));
+        : throw new ArgumentException($"the block size is {size}, expected 16, 32, 64, 128 or 256", nameof(size));
 }
