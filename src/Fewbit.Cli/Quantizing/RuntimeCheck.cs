@@ -16,7 +16,8 @@ internal sealed record RuntimeCheck(double? SignalToNoise, string? Runtime, doub
 {
     public static RuntimeCheck Of(Graph original, Graph model, OnnxRuntimeLibrary? library, IReadOnlyDictionary<string, Tensor> inputs)
     {
-        using IModelRunner reference = Engines.Fewbit(original), own = Engines.Fewbit(model);
+        using var reference = Engines.Fewbit(original);
+        using var own = Engines.Fewbit(model);
         IReadOnlyDictionary<string, Tensor> outputs = own.Run(inputs);
         OutputDifference[] differences = [.. Differences(reference.Run(inputs), outputs)];
         double? noise = differences.Length == 0 ? null : differences.Min(difference => difference.SignalToNoise);

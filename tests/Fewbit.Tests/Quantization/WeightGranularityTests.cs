@@ -1,7 +1,6 @@
 using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Quantization;
-using Fewbit.Tensors;
 using Fewbit.Testing;
 
 namespace Fewbit.Tests.Quantization;

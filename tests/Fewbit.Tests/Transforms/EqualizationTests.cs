@@ -1,5 +1,4 @@
 using Fewbit.Graphs;
-using Fewbit.Quantization;
 using Fewbit.Tensors;
 using Fewbit.Tests.Quantization;
 using Fewbit.Transforms;

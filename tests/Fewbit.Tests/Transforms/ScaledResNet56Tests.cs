@@ -1,7 +1,6 @@
 using Fewbit.Data;
 using Fewbit.Evaluation;
 using Fewbit.Graphs;
-using Fewbit.Graphs.Execution;
 using Fewbit.Onnx;
 using Fewbit.Quantization;
 using Fewbit.Runtime;
