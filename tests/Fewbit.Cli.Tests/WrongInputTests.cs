@@ -91,7 +91,7 @@ public sealed class WrongInputTests(DemoFolder demo) : IClassFixture<DemoFolder>
         string path = demo["once.onnx"];
         Assert.Equal(0, RunResult.Of("quantize", demo.Model, "-c", demo.Calibration, "--labels", demo.Classes, "-p", "tf", "--samples", "24", "-o", path).Code);
         RunResult run = RunResult.Of("quantize", path, "-c", demo.Calibration, "--labels", demo.Classes);
-        Assert.Matches("once.onnx: the model is quantized already \\(.* and \\d+ more\\); give the float model that it was made from$", run.ErrorLine());
+        Assert.Matches("once.onnx: the model is quantized already \\(.* and \\d+ more\\); give the float model that it was made from, or make it float first: fewbit quantize --mode float, Quantizer.Dequantize$", run.ErrorLine());
         Assert.Equal(1, run.Code);
     }
 
