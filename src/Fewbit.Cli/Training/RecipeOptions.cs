@@ -32,7 +32,7 @@ internal static class RecipeOptions
         new("--weight-decay", "optimizer.weight-decay", "FACTOR", "Weight decay. Default: 0; 0.01 for adamw."),
         new("--schedule", "schedule", "NAME", "constant, step, multi-step, cosine, linear, one-cycle or plateau. Default: constant."),
         new("--warm-up", "schedule.warm-up-steps", "STEPS", "Steps in which the rate rises to its full size."),
-        new("--loss", "loss", "NAME", "cross-entropy, mse, l1 or huber. Default: cross-entropy."),
+        new("--loss", "loss", "NAME", "cross-entropy, focal, kl, mse, l1, huber or pinball. Default: cross-entropy."),
         new("--label-smoothing", "loss.label-smoothing", "SHARE", "Share of the target spread over all classes."),
         new("--augment", "augment", "NAME", "Random changes of pictures: none, or cifar (crop of 4 padded pixels, flip). Default: none."),
         new("--clip-norm", "clip-norm", "NORM", "Largest norm of all gradients together."),

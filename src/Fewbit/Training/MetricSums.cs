@@ -18,8 +18,8 @@ internal sealed class MetricSums(LossOptions loss)
         {
             if (_count == 0) throw new ArgumentException("there are no samples to judge by");
             double mean = _loss / _count;
-            if (loss.Kind != LossKind.CrossEntropy) return new(_count, mean) { Psnr = _pictures == 0 ? null : _psnr / _pictures, Ssim = _pictures == 0 ? null : _ssim / _pictures };
-            return new(_count, mean) { Top1 = (double)_first / _count, Top5 = (double)_amongFirst / _count, Perplexity = _isTokens ? Math.Exp(mean) : null };
+            if (!loss.IsForClasses) return new(_count, mean) { Psnr = _pictures == 0 ? null : _psnr / _pictures, Ssim = _pictures == 0 ? null : _ssim / _pictures };
+            return new(_count, mean) { Top1 = (double)_first / _count, Top5 = (double)_amongFirst / _count, Perplexity = _isTokens && loss.Kind == LossKind.CrossEntropy ? Math.Exp(mean) : null };
         }
     }
 
@@ -28,7 +28,8 @@ internal sealed class MetricSums(LossOptions loss)
     /// <param name="target">What it should have been.</param>
     public void Add(Tensor output, Tensor target)
     {
-        if (loss.Kind == LossKind.CrossEntropy) AddScores(output, target);
+        if (loss.IsForClasses) AddScores(output, target);
+        else if (loss.Kind == LossKind.KullbackLeibler) AddProbabilities(output, target);
         else AddNumbers(output, target);
     }
 
@@ -42,11 +43,29 @@ internal sealed class MetricSums(LossOptions loss)
         {
             ReadOnlySpan<float> row = scores.Slice(i * width, width);
             int wanted = (int)classes[i];
-            _loss += Scores.LogSumExp(row) - row[wanted];
+            double entropy = Scores.LogSumExp(row) - row[wanted];
+            _loss += loss.Kind == LossKind.Focal ? entropy * Math.Pow(-double.ExpM1(-entropy), loss.FocalGamma) : entropy;
             if (Scores.ArgMax(row) == wanted) _first++;
             if (Scores.IsAmongFirst(row, wanted, MostRanked)) _amongFirst++;
         }
         _count += classes.Length;
+    }
+
+    private void AddProbabilities(Tensor output, Tensor target)
+    {
+        ReadOnlySpan<float> scores = output.Span<float>(), probabilities = target.Span<float>();
+        int width = (int)output.Shape[output.Rank == 3 ? 2 : 1];
+        for (int start = 0; start < scores.Length; start += width)
+        {
+            ReadOnlySpan<float> row = scores.Slice(start, width);
+            double sum = Scores.LogSumExp(row);
+            for (int i = 0; i < width; i++)
+            {
+                double p = probabilities[start + i];
+                if (p > 0) _loss += p * (Math.Log(p) - row[i] + sum);
+            }
+            _count++;
+        }
     }
 
     private void AddNumbers(Tensor output, Tensor target)
@@ -75,6 +94,7 @@ internal sealed class MetricSums(LossOptions loss)
             {
                 LossKind.MeanSquared => distance * distance,
                 LossKind.MeanAbsolute => distance,
+                LossKind.Quantile => distance * (target[i] > output[i] ? loss.Quantile : 1 - loss.Quantile),
                 _ => distance <= width ? distance * distance / 2 : width * (distance - width / 2),
             };
         }

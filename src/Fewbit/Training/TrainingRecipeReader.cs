@@ -125,15 +125,20 @@ internal static class TrainingRecipeReader
 
     private static LossOptions Loss(RecipeMap map) => new()
     {
-        Kind = map.Choice("name", "cross-entropy", "mse", "l1", "huber") switch
+        Kind = map.Choice("name", "cross-entropy", "focal", "kl", "mse", "l1", "huber", "pinball") switch
         {
             "mse" => LossKind.MeanSquared,
             "l1" => LossKind.MeanAbsolute,
             "huber" => LossKind.Huber,
+            "focal" => LossKind.Focal,
+            "pinball" => LossKind.Quantile,
+            "kl" => LossKind.KullbackLeibler,
             _ => LossKind.CrossEntropy,
         },
         LabelSmoothing = map.Number("label-smoothing") ?? 0,
         HuberWidth = map.Number("huber-width") ?? 1,
+        FocalGamma = map.Number("focal-gamma") ?? 2,
+        Quantile = map.Number("quantile") ?? 0.5,
     };
 
     private static AugmentationOptions Augmentation(RecipeMap map)

@@ -35,16 +35,44 @@ public class MetricsTests
     [InlineData(LossKind.MeanSquared, (0.25 + 4 + 0) / 3)]
     [InlineData(LossKind.MeanAbsolute, 2.5 / 3)]
     [InlineData(LossKind.Huber, (0.125 + 1.5 + 0) / 3)]
-    public void Add_Numbers_GivesTheSameLossAsTheGraph(LossKind kind, double expected)
+    [InlineData(LossKind.Quantile, (0.5 * 0.2 + 2 * 0.2 + 0) / 3)]
+    public void Add_Numbers_GivesTheLossOfTheGraph(LossKind kind, double expected)
     {
         Tensor output = Tensor.From<float>([0.5f, 2, 1], [1, 3]), target = Tensor.From<float>([0, 0, 1], [1, 3]);
-        var sums = new MetricSums(new() { Kind = kind });
+        CheckLoss(new() { Kind = kind, Quantile = 0.8 }, output, target, expected);
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Add_Probabilities_GivesTheDivergenceOfTheGraph(int rank)
+    {
+        Shape shape = rank == 2 ? [2, 3] : [1, 2, 3];
+        Tensor output = Tensor.From<float>([0.5f, 2, 1, 0, 0, 0], shape), target = Tensor.From<float>([0, 0.25f, 0.75f, 1f / 3, 1f / 3, 1f / 3], shape);
+        double sum = Math.Log(Math.Exp(0.5) + Math.Exp(2) + Math.Exp(1)), expected = (0.25 * (Math.Log(0.25) - 2 + sum) + 0.75 * (Math.Log(0.75) - 1 + sum)) / 2;
+        CheckLoss(new() { Kind = LossKind.KullbackLeibler }, output, target, expected);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    [InlineData(0.5)]
+    public void Add_ClassesOfTheFocalLoss_GivesTheLossOfTheGraph(double gamma)
+    {
+        Tensor output = Tensor.From<float>([0.5f, 2, 1, 3, 0, -1], [2, 3]), target = Tensor.From(2L, 0L);
+        double[] p = [Math.Exp(1) / (Math.Exp(0.5) + Math.Exp(2) + Math.Exp(1)), Math.Exp(3) / (Math.Exp(3) + 1 + Math.Exp(-1))];
+        CheckLoss(new() { Kind = LossKind.Focal, FocalGamma = gamma }, output, target, p.Average(share => -Math.Pow(1 - share, gamma) * Math.Log(share)));
+    }
+
+    private static void CheckLoss(LossOptions options, Tensor output, Tensor target, double expected)
+    {
+        var sums = new MetricSums(options);
         sums.Add(output, target);
         Assert.Equal(expected, sums.Result.Loss, 1e-6);
         var graph = new Graph("identity", opset: 20);
-        Value x = graph.AddInput("x", ElementType.Float32, ["N", 3]);
+        Value x = graph.AddInput("x", ElementType.Float32, SymbolicShape.From(output.Shape));
         graph.AddOutput(x.Apply("Identity") * graph.AddConstant("w", Tensor.From(1f, 1f, 1f)));
-        double loss = new Trainer(graph, new() { Loss = new() { Kind = kind } }).Step(new Dictionary<string, Tensor> { ["x"] = output, [Trainer.Target] = target });
+        double loss = new Trainer(graph, new() { Loss = options }).Step(new Dictionary<string, Tensor> { ["x"] = output, [Trainer.Target] = target });
         Assert.Equal(expected, loss, 1e-6);
     }
 
