@@ -17,50 +17,17 @@ internal static class NumpyFiles
     public static IReadOnlyDictionary<string, Tensor> ReadNpz(string path, long maxBytes)
     {
         var arrays = new Dictionary<string, Tensor>(StringComparer.Ordinal);
-        using ZipArchive archive = Open(path);
+        using ZipArchive archive = CheckedZip.Open(path, ".npz");
         if (archive.Entries.Count > MaxEntries) throw new InvalidDataException($"{path}: has {archive.Entries.Count} entries, expected at most {MaxEntries}");
         foreach (ZipArchiveEntry entry in archive.Entries)
         {
             string name = $"{path}[{Printable.Of(entry.FullName)}]";
             if (!entry.FullName.EndsWith(".npy", StringComparison.Ordinal)) throw new InvalidDataException($"{name}: is not a .npy array; save the file with numpy.savez");
-            if (entry.Length > (entry.CompressedLength + 1) * ArrayBytes.MaxInflation)
-                throw new InvalidDataException($"{name}: claims {entry.Length} bytes in {entry.CompressedLength} compressed ones, which is impossible");
-            Tensor array = ReadEntry(entry, name, maxBytes);
+            Tensor array = CheckedZip.Read(entry, name, stream => ReadArray(stream, entry.Length, name, maxBytes));
             maxBytes -= array.ByteCount;
             if (!arrays.TryAdd(entry.FullName[..^4], array)) throw new InvalidDataException($"{name}: is in the archive twice");
         }
         return arrays.Count > 0 ? arrays : throw new InvalidDataException($"{path}: holds no arrays");
-    }
-
-    private static ZipArchive Open(string path)
-    {
-        try
-        {
-            ZipArchive archive = ZipFile.OpenRead(path);
-            // The list of entries is read only when it is asked for.
-            _ = archive.Entries;
-            return archive;
-        }
-        catch (InvalidDataException problem)
-        {
-            throw new InvalidDataException($"{path}: is not a readable .npz archive (truncated?): {problem.Message}", problem);
-        }
-    }
-
-    private static Tensor ReadEntry(ZipArchiveEntry entry, string name, long maxBytes)
-    {
-        try
-        {
-            using Stream opened = entry.Open();
-            using var stream = new ChecksumStream(opened);
-            Tensor array = ReadArray(stream, entry.Length, name, maxBytes);
-            return stream.Checksum == entry.Crc32 ? array
-                : throw new InvalidDataException($"{name}: is damaged: the archive's checksum is {entry.Crc32:X8}, its bytes give {stream.Checksum:X8}");
-        }
-        catch (Exception problem) when (problem is IOException || (problem is InvalidDataException && !problem.Message.StartsWith(name, StringComparison.Ordinal)))
-        {
-            throw new InvalidDataException($"{name}: is damaged: {problem.Message}", problem);
-        }
     }
 
     private static Tensor ReadArray(Stream stream, long length, string name, long maxBytes)
