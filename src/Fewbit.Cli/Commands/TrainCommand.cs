@@ -82,6 +82,14 @@ internal static class TrainCommand
             if (key is "optimizer" or "schedule" or "augment" or "loss" && map.Map(key)?.Text("name") == text) continue;
             map.Set(key, text, where);
         }
-        return TrainingRecipe.From(map);
+        try
+        {
+            return TrainingRecipe.From(map);
+        }
+        catch (InvalidDataException problem) when (problem.Message.StartsWith("--", StringComparison.Ordinal))
+        {
+            // What the command line states wrongly is wrong usage; a wrong recipe is a failure.
+            throw new UsageException(problem.Message);
+        }
     }
 }
