@@ -30,7 +30,7 @@ internal static class EqualizationProof
             string name = seed == 0 ? "as it is" : $"scaled, seed {seed}";
             Graph network = seed == 0 ? model : ChannelScaling.Scale(model, seed, 16);
             if (seed > 0) Print($"{name}, float", network);
-            foreach (WeightGranularity granularity in Enum.GetValues<WeightGranularity>())
+            foreach (WeightGranularity granularity in (WeightGranularity[])[WeightGranularity.PerChannel, WeightGranularity.PerTensor])
             {
                 Print($"{name}, {granularity}", Quantize(network, granularity));
                 Print($"{name}, {granularity}, equalized", Quantize(network, granularity, new EqualizeLayers()));

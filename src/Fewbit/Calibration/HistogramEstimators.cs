@@ -17,7 +17,7 @@ internal abstract class HistogramEstimator : RangeEstimator
 /// <summary>Clips the same share of values at both ends.</summary>
 internal sealed class PercentileEstimator(double percent) : HistogramEstimator
 {
-    public override ValueRange Estimate(IntegerFormat format, QuantizationScheme scheme)
+    public override ValueRange Estimate(NumberFormat format, QuantizationScheme scheme)
     {
         if (!HasValues) return Observed;
         float low = (float)Histogram.Quantile(1 - percent / 100), high = (float)Histogram.Quantile(percent / 100);
@@ -37,11 +37,11 @@ internal sealed class MeanSquaredErrorEstimator : HistogramEstimator
     private static readonly float[] s_coarse = [.. Enumerable.Range(0, 19).Select(step => MathF.Pow(0.8f, step))];
     private static readonly float[] s_near = [.. Enumerable.Range(-5, 11).Select(step => MathF.Pow(0.96f, step))];
 
-    public override ValueRange Estimate(IntegerFormat format, QuantizationScheme scheme)
+    public override ValueRange Estimate(NumberFormat format, QuantizationScheme scheme)
     {
         if (!HasValues) return Observed;
         var search = new Search(Histogram, format, scheme, Observed);
-        bool hasTwoEnds = scheme == QuantizationScheme.Affine && Observed.Min < 0 && Observed.Max > 0;
+        bool hasTwoEnds = scheme == QuantizationScheme.Affine && format is IntegerFormat && Observed.Min < 0 && Observed.Max > 0;
         if (!hasTwoEnds)
         {
             foreach (float factor in s_fine) search.Try(new(Observed.Min * factor, Observed.Max * factor));
@@ -64,12 +64,12 @@ internal sealed class MeanSquaredErrorEstimator : HistogramEstimator
     /// <summary>The best range so far.</summary>
     private sealed class Search
     {
-        private readonly IntegerFormat _format;
+        private readonly NumberFormat _format;
         private readonly QuantizationScheme _scheme;
         private readonly QuantizationError _error;
         private double _least;
 
-        public Search(GrowingHistogram histogram, IntegerFormat format, QuantizationScheme scheme, ValueRange start)
+        public Search(GrowingHistogram histogram, NumberFormat format, QuantizationScheme scheme, ValueRange start)
         {
             (_format, _scheme, Best, _error) = (format, scheme, start, new(histogram));
             _least = Error(start);

@@ -5,7 +5,7 @@ namespace Fewbit.Calibration;
 /// <summary>From the lowest to the highest value.</summary>
 internal sealed class MinMaxEstimator : RangeEstimator
 {
-    public override ValueRange Estimate(IntegerFormat format, QuantizationScheme scheme) => Observed;
+    public override ValueRange Estimate(NumberFormat format, QuantizationScheme scheme) => Observed;
 
     private protected override void Add(ReadOnlySpan<float> values, ValueRange range)
     {
@@ -18,7 +18,7 @@ internal sealed class MovingAverageEstimator(double momentum) : RangeEstimator
     private double _min, _max;
     private bool _isStarted;
 
-    public override ValueRange Estimate(IntegerFormat format, QuantizationScheme scheme) => new((float)_min, (float)_max);
+    public override ValueRange Estimate(NumberFormat format, QuantizationScheme scheme) => new((float)_min, (float)_max);
 
     private protected override void Add(ReadOnlySpan<float> values, ValueRange range)
     {

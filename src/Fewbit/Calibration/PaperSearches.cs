@@ -10,14 +10,14 @@ internal static class BrecqSearch
     /// <summary>The candidates, longest range first.</summary>
     /// <param name="range">Lowest and highest of the values.</param>
     /// <param name="format">The codes.</param>
-    /// <param name="scheme">Symmetric: signed codes around 0.</param>
-    public static RangeCandidate[] Of(ValueRange range, IntegerFormat format, QuantizationScheme scheme)
+    /// <param name="scheme">Symmetric: signed codes around 0. Formats other than integers have no zero point: they are searched as symmetric ones.</param>
+    public static RangeCandidate[] Of(ValueRange range, NumberFormat format, QuantizationScheme scheme)
     {
         var candidates = new RangeCandidate[Candidates];
         for (int i = 0; i < Candidates; i++)
         {
             float factor = (float)(1 - 0.01 * i), min = factor * range.Min, max = factor * range.Max;
-            candidates[i] = scheme == QuantizationScheme.Symmetric ? RangeCandidate.Symmetric(MathF.Max(-min, max), format) : RangeCandidate.Of(min, max, format);
+            candidates[i] = scheme == QuantizationScheme.Affine && format is IntegerFormat integers ? RangeCandidate.Of(min, max, integers) : RangeCandidate.Symmetric(MathF.Max(-min, max), format);
         }
         return candidates;
     }
@@ -32,17 +32,17 @@ internal static class QDropSearch
     /// <param name="range">Lowest and highest of the values.</param>
     /// <param name="tensor">The same of the whole tensor that the values are a channel of: it decides whether they lie on one side of 0.</param>
     /// <param name="format">The codes.</param>
-    /// <param name="scheme">Symmetric: signed codes around 0.</param>
+    /// <param name="scheme">Symmetric: signed codes around 0. Formats other than integers have no zero point: they are searched as symmetric ones.</param>
     /// <remarks>
     /// A symmetric scale is limit / highest code; the published code divides by half a code more, since its symmetric codes are not narrow.
     /// </remarks>
-    public static RangeCandidate[] Of(ValueRange range, ValueRange tensor, IntegerFormat format, QuantizationScheme scheme)
+    public static RangeCandidate[] Of(ValueRange range, ValueRange tensor, NumberFormat format, QuantizationScheme scheme)
     {
-        if (scheme == QuantizationScheme.Symmetric) return [.. Limits(range).Select(limit => RangeCandidate.Symmetric(limit, format))];
-        if (tensor.Min >= 0) return [.. Limits(range).Select(limit => RangeCandidate.Of(0, limit, format))];
-        if (tensor.Max <= 0) return [.. Limits(range).Select(limit => RangeCandidate.Of(-limit, 0, format))];
+        if (scheme == QuantizationScheme.Symmetric || format is not IntegerFormat integers) return [.. Limits(range).Select(limit => RangeCandidate.Symmetric(limit, format))];
+        if (tensor.Min >= 0) return [.. Limits(range).Select(limit => RangeCandidate.Of(0, limit, integers))];
+        if (tensor.Max <= 0) return [.. Limits(range).Select(limit => RangeCandidate.Of(-limit, 0, integers))];
         float length = MathF.Max(range.Max, 0) - MathF.Min(range.Min, 0);
-        return [.. Enumerable.Range(1, Lengths).SelectMany(i => AllZeroPoints(RangeCandidate.Of(0, length / Lengths * i, format).Scale, format))];
+        return [.. Enumerable.Range(1, Lengths).SelectMany(i => AllZeroPoints(RangeCandidate.Of(0, length / Lengths * i, integers).Scale, integers))];
     }
 
     private static IEnumerable<float> Limits(ValueRange range) => Enumerable.Range(1, Lengths).Select(i => MathF.Max(MathF.Abs(range.Min), range.Max) / Lengths * i);

@@ -38,6 +38,31 @@ internal static unsafe class PowerError
         return sum * Math.Pow(scale, Power);
     }
 
+    /// <summary>The same sum for numbers that are rounded already.</summary>
+    /// <param name="x">A multiple of <see cref="Width"/> elements.</param>
+    /// <param name="rounded">What they were rounded to.</param>
+    /// <param name="count">Their number.</param>
+    /// <param name="scale">The scale: errors are raised to the power in units of it, where they stay normal numbers.</param>
+    public static double SumOfRounded(float* x, float* rounded, int count, float scale)
+    {
+        double sum = 0;
+        for (int start = 0; start < count; start += FloatElements) sum += RoundedBlock(x + start, rounded + start, Math.Min(FloatElements, count - start), 1 / scale);
+        return sum * Math.Pow(scale, Power);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double RoundedBlock(float* x, float* rounded, int count, float inverse)
+    {
+        Vector512<float> sums = Vector512<float>.Zero;
+        for (int i = 0; i < count; i += Width)
+        {
+            Vector512<float> difference = (Vector512.Load(x + i) - Vector512.Load(rounded + i)) * inverse;
+            sums += Powered(difference * difference);
+        }
+        (Vector256<double> a, Vector256<double> b) = Vector256.Widen(sums.GetLower() + sums.GetUpper());
+        return Vector256.Sum(a + b);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Block(float* x, int count, float inverse, float low, float high)
     {

@@ -27,8 +27,27 @@ internal sealed class QuantizationError
         }
     }
 
-    /// <summary>The sum for the numbers (code - zeroPoint) * scale.</summary>
-    public double Of(float scale, int zeroPoint, IntegerFormat format)
+    /// <summary>The sum for a format's numbers times a scale.</summary>
+    public double Of(float scale, int zeroPoint, NumberFormat format) =>
+        format is IntegerFormat integers ? OfIntegers(scale, zeroPoint, integers) : OfLevels(format.Numbers(zeroPoint), scale);
+
+    /// <summary>Between the middles of neighbours all values take one number.</summary>
+    private double OfLevels(float[] numbers, float scale)
+    {
+        double error = _squares, perBin = 1 / _width, offset = _firstMiddle * perBin;
+        (double Count, double Sum) under = default;
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            double number = (double)numbers[i] * scale;
+            (double Count, double Sum) next = i == numbers.Length - 1 ? _below[^1]
+                : _below[(int)Math.Clamp(Math.Ceiling((number + (double)numbers[i + 1] * scale) / 2 * perBin - offset), 0, _below.Length - 1)];
+            error += number * (number * (next.Count - under.Count) - 2 * (next.Sum - under.Sum));
+            under = next;
+        }
+        return error;
+    }
+
+    private double OfIntegers(float scale, int zeroPoint, IntegerFormat format)
     {
         // Codes beyond the values are never taken: the search starts and ends at those next to them.
         double lowest = _firstMiddle, highest = _firstMiddle + (_below.Length - 2) * _width;

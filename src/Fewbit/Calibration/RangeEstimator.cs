@@ -46,10 +46,10 @@ public abstract class RangeEstimator
     }
 
     /// <summary>The range that codes of a format should span.</summary>
-    public abstract ValueRange Estimate(IntegerFormat format, QuantizationScheme scheme);
+    public abstract ValueRange Estimate(NumberFormat format, QuantizationScheme scheme);
 
     /// <summary>Scale and zero point for codes of a format: those of the range, unless the estimator searches them themselves.</summary>
-    public virtual (float Scale, int ZeroPoint) Fit(IntegerFormat format, QuantizationScheme scheme) => QuantizationParameters.Fit(Estimate(format, scheme), format, scheme);
+    public virtual (float Scale, int ZeroPoint) Fit(NumberFormat format, QuantizationScheme scheme) => QuantizationParameters.Fit(Estimate(format, scheme), format, scheme);
 
     /// <summary>Share of the observed values that lie outside of a range, 0 to 1; null where the estimator does not know.</summary>
     public virtual double? ShareOutside(ValueRange range) => range.Min <= Observed.Min && range.Max >= Observed.Max ? 0 : null;

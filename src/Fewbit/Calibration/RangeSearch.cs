@@ -16,8 +16,9 @@ internal readonly record struct RangeCandidate(float Scale, int ZeroPoint)
         return new(scale, (int)Math.Clamp(format.Min - MathF.Round(min / scale), format.Min, format.Max));
     }
 
-    /// <summary>Scale = limit / highest code, at least 1e-8; zero point 0.</summary>
-    public static RangeCandidate Symmetric(float limit, IntegerFormat format) => new(MathF.Max(limit / Math.Max(1, format.Max), LeastScale), 0);
+    /// <summary>Scale = limit / highest code or number, at least 1e-8; zero point 0.</summary>
+    public static RangeCandidate Symmetric(float limit, NumberFormat format) =>
+        new(MathF.Max(format is IntegerFormat integers ? limit / Math.Max(1, integers.Max) : format.Fit(new(-limit, limit), QuantizationScheme.Symmetric).Scale, LeastScale), 0);
 }
 
 /// <summary>Finds the candidate whose codes err least, the power 2.4 of errors summed; the first of equal ones.</summary>
@@ -32,7 +33,30 @@ internal static unsafe class RangeSearch
     /// <param name="values">Finite numbers.</param>
     /// <param name="candidates">At least one.</param>
     /// <param name="format">The codes.</param>
-    public static RangeCandidate Best(ReadOnlySpan<float> values, ReadOnlySpan<RangeCandidate> candidates, IntegerFormat format)
+    public static RangeCandidate Best(ReadOnlySpan<float> values, ReadOnlySpan<RangeCandidate> candidates, NumberFormat format) =>
+        format is IntegerFormat integers ? BestOfIntegers(values, candidates, integers) : BestOfLevels(values, candidates, format);
+
+    /// <summary>Every candidate in full, its rounding on all cores.</summary>
+    private static RangeCandidate BestOfLevels(ReadOnlySpan<float> values, ReadOnlySpan<RangeCandidate> candidates, NumberFormat format)
+    {
+        // What fills up the last vector is 0 on both sides: it does not err.
+        int length = (values.Length + PowerError.Width - 1) / PowerError.Width * PowerError.Width;
+        (var numbers, var rounded) = (new float[length], new float[length]);
+        values.CopyTo(numbers);
+        (RangeCandidate best, double least) = (candidates[0], double.PositiveInfinity);
+        fixed (float* x = numbers, y = rounded)
+        {
+            foreach (RangeCandidate candidate in candidates)
+            {
+                format.FakeQuantize(x, y, 1, values.Length, [candidate.Scale], [candidate.ZeroPoint]);
+                double error = PowerError.SumOfRounded(x, y, length, candidate.Scale);
+                if (error < least) (best, least) = (candidate, error);
+            }
+        }
+        return best;
+    }
+
+    private static RangeCandidate BestOfIntegers(ReadOnlySpan<float> values, ReadOnlySpan<RangeCandidate> candidates, IntegerFormat format)
     {
         var scores = new double[candidates.Length];
         int[] order = [.. Enumerable.Range(0, candidates.Length)];

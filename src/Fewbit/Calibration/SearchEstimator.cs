@@ -8,21 +8,22 @@ namespace Fewbit.Calibration;
 /// <remarks>
 /// The papers search on 64 or 256 pictures; 4,194,304 values are as many as 256 pictures of 16 x 32 x 32 have. Values behind them are left out.
 /// </remarks>
-internal sealed class SearchEstimator(Func<ValueRange, IntegerFormat, QuantizationScheme, RangeCandidate[]> candidatesOf) : RangeEstimator
+internal sealed class SearchEstimator(Func<ValueRange, NumberFormat, QuantizationScheme, RangeCandidate[]> candidatesOf) : RangeEstimator
 {
     private const int MostValues = 1 << 22;
     private readonly List<float> _values = [];
 
     /// <inheritdoc/>
-    public override ValueRange Estimate(IntegerFormat format, QuantizationScheme scheme)
+    public override ValueRange Estimate(NumberFormat format, QuantizationScheme scheme)
     {
         if (_values.Count == 0) return Observed;
         (float scale, int zeroPoint) = Fit(format, scheme);
-        return new((format.Min - zeroPoint) * scale, (format.Max - zeroPoint) * scale);
+        ValueRange numbers = format.RangeOf(zeroPoint);
+        return new(numbers.Min * scale, numbers.Max * scale);
     }
 
     /// <inheritdoc/>
-    public override (float Scale, int ZeroPoint) Fit(IntegerFormat format, QuantizationScheme scheme)
+    public override (float Scale, int ZeroPoint) Fit(NumberFormat format, QuantizationScheme scheme)
     {
         if (_values.Count == 0) return QuantizationParameters.Fit(Observed, format, scheme);
         ReadOnlySpan<float> values = CollectionsMarshal.AsSpan(_values);

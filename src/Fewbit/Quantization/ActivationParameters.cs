@@ -9,7 +9,7 @@ internal sealed class ActivationParameters
 {
     private readonly Placement _placement;
     private readonly IReadOnlyDictionary<string, RangeEstimator> _estimators;
-    private readonly Func<Value, IntegerFormat> _formatOf;
+    private readonly Func<Value, NumberFormat> _formatOf;
     private readonly IReadOnlyDictionary<string, QuantizationParameters> _given;
     private readonly Dictionary<Value, Value> _parent = [];
     private readonly Dictionary<Value, QuantizationParameters> _parameters = [];
@@ -19,7 +19,7 @@ internal sealed class ActivationParameters
     /// <param name="estimators">Ranges by value name; values that are merely moved need none.</param>
     /// <param name="formatOf">Codes of a value; a group takes the most bits among its members.</param>
     /// <param name="given">What is decided already, by value name.</param>
-    public ActivationParameters(Graph graph, Placement placement, IReadOnlyDictionary<string, RangeEstimator> estimators, Func<Value, IntegerFormat> formatOf,
+    public ActivationParameters(Graph graph, Placement placement, IReadOnlyDictionary<string, RangeEstimator> estimators, Func<Value, NumberFormat> formatOf,
         IReadOnlyDictionary<string, QuantizationParameters> given)
     {
         (_placement, _estimators, _formatOf, _given) = (placement, estimators, formatOf, given);
@@ -75,7 +75,7 @@ internal sealed class ActivationParameters
     private QuantizationParameters Fit(Value root)
     {
         if (_given.TryGetValue(root.Name, out QuantizationParameters? given)) return given;
-        IntegerFormat format = MostBits(root);
+        NumberFormat format = MostBits(root);
         if (root.Constant is { } constant)
         {
             var all = new MinMaxEstimator();
@@ -89,7 +89,7 @@ internal sealed class ActivationParameters
         return ClipOf(root) is { } clip && format.BitWidth == 8 ? FitInside(fitted, OperatorRules.ClipBounds(clip)!.Value) : fitted;
     }
 
-    private IntegerFormat MostBits(Value root) => _placement.Quantized.Where(value => Root(value) == root).Select(_formatOf).MaxBy(format => format.BitWidth)!;
+    private NumberFormat MostBits(Value root) => _placement.Quantized.Where(value => Root(value) == root).Select(_formatOf).MaxBy(format => format.BitWidth)!;
 
     private Node? ClipOf(Value value) => value.Producer is { } producer && _placement.MergedInto.ContainsKey(producer) ? producer : null;
 

@@ -34,11 +34,11 @@ internal sealed class FormatRules
     public WeightGranularity Granularity => _options.WeightGranularity;
 
     /// <summary>Codes of a node's weight.</summary>
-    public IntegerFormat WeightOf(Node node) =>
+    public NumberFormat WeightOf(Node node) =>
         _edges.Contains(node) && _options.Weights.BitWidth < 8 ? IntegerFormat.Int8 : _options.Weights;
 
     /// <summary>Codes of a value.</summary>
-    public IntegerFormat ActivationOf(Value value)
+    public NumberFormat ActivationOf(Value value)
     {
         if (_edgeValues.Contains(value)) return IntegerFormat.UInt8;
         if (_sites.Contains(value)) return _options.Activations ?? IntegerFormat.UInt8;

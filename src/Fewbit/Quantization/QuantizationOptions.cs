@@ -11,7 +11,7 @@ public sealed record QuantizationOptions
     /// Codes of the weights, 1 to 8 bits. Default: int8. Signed formats are symmetric and drop their lowest code;
     /// unsigned ones (7 bits or fewer) are affine. The file holds code - zero point as int8, whatever the bits: then the runtime fuses the node.
     /// </summary>
-    public IntegerFormat Weights { get; init => field = CheckWeights(value); } = IntegerFormat.Int8;
+    public NumberFormat Weights { get; init => field = CheckWeights(value); } = IntegerFormat.Int8;
 
     /// <summary>Which weights share a scale. Default: those of one output channel.</summary>
     public WeightGranularity WeightGranularity { get; init; }
@@ -20,7 +20,7 @@ public sealed record QuantizationOptions
     /// Codes of the activations, unsigned, 1 to 8 bits, affine, one scale per tensor. Default: uint8.
     /// Below 8 bits the file holds uint8 codes that are clipped to the format. Null: activations stay float, only weights are quantized.
     /// </summary>
-    public IntegerFormat? Activations { get; init => field = CheckActivations(value); } = IntegerFormat.UInt8;
+    public NumberFormat? Activations { get; init => field = CheckActivations(value); } = IntegerFormat.UInt8;
 
     /// <summary>Which values get a quantizer. Default: deploy, what ONNX Runtime computes in integers.</summary>
     public QuantizerPlacement Placement { get; init; } = QuantizerPlacement.Deploy;
@@ -71,11 +71,11 @@ public sealed record QuantizationOptions
 
     internal RangeRule EffectiveActivationRange(bool isPaperSite) => Method != RoundingMethod.Nearest || ActivationRange is null || (ActivationRange.IsPaperSearch && !isPaperSite) ? RangeRule.MeanSquaredError : ActivationRange;
 
-    internal RangeRule EffectiveWeightRange(IntegerFormat format) => WeightRange ?? (format.BitWidth >= 8 ? RangeRule.MinMax : RangeRule.MeanSquaredError);
+    internal RangeRule EffectiveWeightRange(NumberFormat format) => WeightRange ?? (format.BitWidth >= 8 ? RangeRule.MinMax : RangeRule.MeanSquaredError);
 
-    private static IntegerFormat CheckWeights(IntegerFormat format) => format is { BitWidth: <= 8, IsSigned: true } or { BitWidth: <= 7 } ? format
+    private static NumberFormat CheckWeights(NumberFormat format) => format is IntegerFormat and ({ BitWidth: <= 8, HasSignedCodes: true } or { BitWidth: <= 7 }) ? format
         : throw new ArgumentException($"weights cannot be {format}, expected int1 to int8 or uint1 to uint7: an unsigned 8-bit weight does not fit the int8 container", nameof(format));
 
-    private static IntegerFormat? CheckActivations(IntegerFormat? format) => format is null or { BitWidth: <= 8, IsSigned: false } ? format
+    private static NumberFormat? CheckActivations(NumberFormat? format) => format is null or IntegerFormat { BitWidth: <= 8, IsSigned: false } ? format
         : throw new ArgumentException($"activations cannot be {format}, expected uint1 to uint8, what ONNX Runtime fuses on a CPU", nameof(format));
 }

@@ -41,7 +41,7 @@ public sealed record NodeReport(string Name, string OpType, string Requested, st
 /// <param name="RangeOf">Name of the value whose range it takes; its own name where it has one of its own.</param>
 /// <param name="Remark">Anything unusual: a constant tensor, an all-zero one; empty otherwise.</param>
 public sealed record TensorReport(
-    string Name, string CodesName, IntegerFormat Format, float Scale, int ZeroPoint, ValueRange Observed, double? ClippedShare,
+    string Name, string CodesName, NumberFormat Format, float Scale, int ZeroPoint, ValueRange Observed, double? ClippedShare,
     long NanCount, long InfinityCount, string RangeOf, string Remark);
 
 /// <summary>The quantizer of one weight.</summary>
@@ -55,7 +55,7 @@ public sealed record TensorReport(
 /// <param name="WidenedChannels">Channels whose scale was enlarged so that the bias fits into 32 bits.</param>
 /// <param name="MaxPairSum">Largest |w₀·x₀ + w₁·x₁| of neighbouring products with 8-bit inputs; above 32,767 CPUs without VNNI saturate.</param>
 public sealed record WeightReport(
-    string Node, string Name, IntegerFormat Format, Granularity Granularity, long ElementCount, double SignalToNoise,
+    string Node, string Name, NumberFormat Format, Granularity Granularity, long ElementCount, double SignalToNoise,
     IReadOnlyList<int> ZeroChannels, IReadOnlyList<int> WidenedChannels, int MaxPairSum);
 
 /// <summary>How large the model is.</summary>

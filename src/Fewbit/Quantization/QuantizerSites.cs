@@ -10,7 +10,7 @@ namespace Fewbit.Quantization;
 /// <param name="Format">The codes: signed ones are narrow.</param>
 /// <param name="Scheme">Symmetric for signed formats, affine for unsigned ones.</param>
 /// <param name="Granularity">Which weights share a scale.</param>
-internal sealed record WeightSite(Node Node, int Input, int Axis, IntegerFormat Format, QuantizationScheme Scheme, WeightGranularity Granularity)
+internal sealed record WeightSite(Node Node, int Input, int Axis, NumberFormat Format, QuantizationScheme Scheme, WeightGranularity Granularity)
 {
     /// <summary>The float weight.</summary>
     public Value Weight => Node.Inputs[Input]!;
@@ -20,7 +20,7 @@ internal sealed record WeightSite(Node Node, int Input, int Axis, IntegerFormat 
 /// <param name="Value">The value, behind its activation.</param>
 /// <param name="Format">The codes.</param>
 /// <param name="IsPaperSite">False for the 8-bit quantizers that only integer execution needs.</param>
-internal sealed record ActivationSite(Value Value, IntegerFormat Format, bool IsPaperSite);
+internal sealed record ActivationSite(Value Value, NumberFormat Format, bool IsPaperSite);
 
 /// <summary>Where quantizers stand in a prepared float graph. Values that merely move the codes of another have none of their own.</summary>
 internal sealed class QuantizerSites
@@ -53,6 +53,6 @@ internal sealed class QuantizerSites
     internal static bool IsMoved(Placement placement, Value value) =>
         placement.IsIntegerResult(value) && placement.RoleOf(placement.SourceOf(value)!) is NodeRole.PassThrough or NodeRole.Pad;
 
-    private static WeightSite SiteOf(Node node, IntegerFormat format, WeightGranularity granularity) =>
-        new(node, 1, OperatorRules.ChannelAxis(node), WeightQuantizer.CodesOf(format), format.IsSigned ? QuantizationScheme.Symmetric : QuantizationScheme.Affine, granularity);
+    private static WeightSite SiteOf(Node node, NumberFormat format, WeightGranularity granularity) =>
+        new(node, 1, OperatorRules.ChannelAxis(node), WeightQuantizer.CodesOf(format), WeightQuantizer.SchemeOf(format), granularity);
 }

@@ -33,7 +33,7 @@ internal static class WeightQuantizer
     /// <param name="rule">How the range of a channel or of the whole weight is chosen.</param>
     /// <param name="granularity">Which weights share a scale.</param>
     /// <param name="given">Codes that are to be written as they are; null: the nearest ones.</param>
-    public static QuantizedWeight Quantize(Node node, Value weight, Tensor? bias, float inputScale, IntegerFormat format, RangeRule rule, WeightGranularity granularity, GivenWeight? given = null)
+    public static QuantizedWeight Quantize(Node node, Value weight, Tensor? bias, float inputScale, NumberFormat format, RangeRule rule, WeightGranularity granularity, GivenWeight? given = null)
     {
         int axis = OperatorRules.ChannelAxis(node);
         Tensor original = weight.Constant!;
@@ -51,7 +51,10 @@ internal static class WeightQuantizer
     }
 
     /// <summary>The codes in use: signed formats are symmetric, so the lowest code has no counterpart.</summary>
-    public static IntegerFormat CodesOf(IntegerFormat format) => format is { IsSigned: true, BitWidth: > 1 } ? format with { IsNarrow = true } : format;
+    public static NumberFormat CodesOf(NumberFormat format) => format is IntegerFormat { IsSigned: true, BitWidth: > 1 } integer ? integer with { IsNarrow = true } : format;
+
+    /// <summary>Unsigned integers are affine; whatever has no zero point to choose counts as symmetric.</summary>
+    public static QuantizationScheme SchemeOf(NumberFormat format) => format is IntegerFormat { IsSigned: false } ? QuantizationScheme.Affine : QuantizationScheme.Symmetric;
 
     /// <summary>round(bias / (input scale * weight scale)), the product taken in float as runtimes do.</summary>
     private static Tensor QuantizeBias(Tensor bias, float[] scales, float inputScale)
@@ -62,9 +65,9 @@ internal static class WeightQuantizer
     }
 
     /// <summary>Scale and zero point of each output channel, equal ones where the whole weight shares them. Signed formats are symmetric, unsigned ones affine.</summary>
-    public static QuantizationParameters FitChannels(Tensor weight, int axis, IntegerFormat codes, RangeRule rule, WeightGranularity granularity = WeightGranularity.PerChannel)
+    public static QuantizationParameters FitChannels(Tensor weight, int axis, NumberFormat codes, RangeRule rule, WeightGranularity granularity = default)
     {
-        QuantizationScheme scheme = codes.IsSigned ? QuantizationScheme.Symmetric : QuantizationScheme.Affine;
+        QuantizationScheme scheme = SchemeOf(codes);
         var all = new MinMaxEstimator();
         all.Observe(weight.Span<float>());
         (float Scale, int ZeroPoint)[] channels = granularity == WeightGranularity.PerTensor

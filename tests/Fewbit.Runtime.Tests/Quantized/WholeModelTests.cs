@@ -1,4 +1,5 @@
 using Fewbit.Data;
+using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.OnnxRuntime;
@@ -40,7 +41,7 @@ public class WholeModelTests(ITestOutputHelper output)
     [InlineData("cifar10/models/resnet20.onnx", 2, 6)]
     [InlineData("mlperf_tiny/vww_mobilenet_0.25_96.onnx", 4, 4)]
     public Task LowBitModel_InExactEvaluation_GivesTheCodesOfOnnxRuntime(string model, int weightBits, int activationBits) =>
-        Compare(model, 16, 4, new() { Weights = new(weightBits, IsSigned: true), Activations = new(activationBits, IsSigned: false) });
+        Compare(model, 16, 4, new() { Weights = new IntegerFormat(weightBits, IsSigned: true), Activations = new IntegerFormat(activationBits, IsSigned: false) });
 
     /// <summary>Normalizations and attention stay float. Reading codes makes the runtime keep images of mnist_unet_ln with channels first, which is another order of its means.</summary>
     [RealModelTheory(needsRuntime: true)]

@@ -127,7 +127,7 @@ public sealed class PaperSearchesTests
     {
         foreach (RangeRule rule in (RangeRule[])[RangeRule.Brecq, RangeRule.QDrop])
         {
-            QuantizationParameters fitted = WeightQuantizer.FitChannels(Tensor.From<float>(new float[4], [2, 2]), 0, new(2, false), rule);
+            QuantizationParameters fitted = WeightQuantizer.FitChannels(Tensor.From<float>(new float[4], [2, 2]), 0, new IntegerFormat(2, false), rule);
             Assert.Equal([1f, 1f], fitted.Scales.ToArray());
         }
     }

@@ -18,7 +18,7 @@ public sealed class RangeEstimatorTests
         return estimator;
     }
 
-    private static ValueRange Estimate(RangeEstimator estimator, int bits = 8) => estimator.Estimate(new(bits, false), QuantizationScheme.Affine);
+    private static ValueRange Estimate(RangeEstimator estimator, int bits = 8) => estimator.Estimate(new IntegerFormat(bits, false), QuantizationScheme.Affine);
 
     [Theory]
     [InlineData("minmax")]

@@ -1,3 +1,4 @@
+using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Quantization;
 using Fewbit.Tensors;
@@ -20,7 +21,7 @@ public sealed class DequantizeTests
     [InlineData(4, 8)]
     public void Dequantize_StaticModel_KeepsTheFunctionAndIsQuantizedAnew(int bits, double leastSignal)
     {
-        Graph quantized = SmallGraphs.Quantize(Network(), new() { Activations = new(bits, IsSigned: false) }).Model;
+        Graph quantized = SmallGraphs.Quantize(Network(), new() { Activations = new IntegerFormat(bits, IsSigned: false) }).Model;
         Graph again = Quantizer.For(quantized).Dequantize().Model;
         AssertFloat(again);
         // The Relu that a quantizer's range had replaced is a Clip now.

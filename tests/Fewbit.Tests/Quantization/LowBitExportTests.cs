@@ -84,18 +84,19 @@ public sealed class GivenQuantizersTests
         var sites = QuantizerSites.Find(prepared, options);
         var random = new Random(seed);
         var weights = sites.Weights.ToDictionary(site => site.Node.Name, site => Given(site, random));
-        var activations = sites.Activations.ToDictionary(site => site.Value.Name, site => new QuantizationParameters(site.Format, 0.5f / site.Format.Max + 0.01f * (float)random.NextDouble(),
-            site.Value.Producer is { OpType: "Relu" } ? 0 : random.Next(site.Format.Max)));
+        var activations = sites.Activations.ToDictionary(site => site.Value.Name, site => new QuantizationParameters(site.Format, 0.5f / site.Format.ZeroPoints.Most + 0.01f * (float)random.NextDouble(),
+            site.Value.Producer is { OpType: "Relu" } ? 0 : random.Next(site.Format.ZeroPoints.Most)));
         return (graph, sites, new(weights, activations));
     }
 
     private static GivenWeight Given(WeightSite site, Random random)
     {
         Tensor weight = site.Weight.Constant!;
+        var format = (IntegerFormat)site.Format;
         int channels = (int)weight.Shape[site.Axis];
         var parameters = new QuantizationParameters(site.Format, Granularity.PerChannel(site.Axis), [.. Enumerable.Range(0, channels).Select(_ => 0.05f + (float)random.NextDouble())],
-            [.. Enumerable.Range(0, channels).Select(_ => site.Format.IsSigned ? 0 : random.Next(site.Format.Max + 1))]);
-        int[] codes = [.. Enumerable.Range(0, (int)weight.ElementCount).Select(_ => random.Next(site.Format.Min, site.Format.Max + 1))];
+            [.. Enumerable.Range(0, channels).Select(_ => format.IsSigned ? 0 : random.Next(format.Max + 1))]);
+        int[] codes = [.. Enumerable.Range(0, (int)weight.ElementCount).Select(_ => random.Next(format.Min, format.Max + 1))];
         return new(AffineQuantizer.Pack(codes, weight.Shape, site.Format.StorageType), parameters);
     }
 
