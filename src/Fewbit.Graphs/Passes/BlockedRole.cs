@@ -67,10 +67,12 @@ internal sealed record BlockedRole(IReadOnlyList<int> BlockedInputs, IReadOnlyLi
         "BatchNormalizationTraining" when isBlocked(0) => new(Present(node, 0, BatchNormalizationTraining.Residual), [0]),
         "BatchNormalizationGradient" when isBlocked(1) => new(Present(node, 0, 1, BatchNormalizationGradient.Output), node.Outputs.Count > BatchNormalizationGradient.ResidualGradient ? [0, BatchNormalizationGradient.ResidualGradient] : [0]),
         "ReluGradient" or "ClipGradient" when (isBlocked(0) || isBlocked(1)) && Equals(node.Inputs[0]!.Shape, node.Inputs[1]!.Shape) => new([0, 1], [0]),
-        // Whatever fills up the last block is 0, and 0 has a code in every quantizer.
+        // Whatever fills up the last block is 0, and 0 has a code in every quantizer of integers.
         "FakeQuantize" or "DropQuantize" when isBlocked(0) => new([0], [0]),
         "FakeQuantizeGradient" when isBlocked(0) || isBlocked(3) => new([0, 3], [0]),
         "DropQuantizeGradient" when isBlocked(0) || isBlocked(4) => new([0, 4], [0]),
+        "LevelQuantize" when isBlocked(0) && NumberSet.HasZero(node) => new([0], [0]),
+        "LevelQuantizeGradient" when (isBlocked(0) || isBlocked(3)) && NumberSet.HasZero(node) => new([0, 3], [0]),
         "MaxPoolScatter" when isBlocked(1) => new([0, 1], [0]),
         "AveragePoolSpread" when isBlocked(0) => new([0], [0]),
         _ => null,

@@ -14,7 +14,7 @@ internal static unsafe class LevelRounder
     {
         fixed (float* first = scales, levels = table.PaddedLevels, thresholds = table.Thresholds)
         {
-            var places = new Places { Thresholds = thresholds, Values = levels, Size = table.SearchSize, NaN = table.NearestToZero };
+            var places = new Places(table, thresholds, levels);
             var job = new RowChunks<Kernel>(new(places, x, y, first), rows, inner, scales.Length);
             Workers.Run(job.Chunks, ref job);
         }
@@ -30,36 +30,41 @@ internal static unsafe class LevelRounder
         fixed (float* source = x, thresholds = table.Thresholds)
         fixed (int* target = codes[..x.Length], values = table.PaddedCodes)
         {
-            var places = new Places { Thresholds = thresholds, Values = (float*)values, Size = table.SearchSize, NaN = table.NearestToZero };
+            var places = new Places(table, thresholds, (float*)values);
             long done = Vectors(places, source, (float*)target, x.Length, scale, isCode: true);
             for (long i = done; i < x.Length; i++) target[i] = values[places.Nearest(source[i] / scale)];
         }
     }
 
-    /// <summary>A table in fixed memory. Values: what stands at a place, levels or the bits of codes.</summary>
-    private struct Places
+    /// <summary>A table in fixed memory.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="thresholds">Its thresholds.</param>
+    /// <param name="values">What stands at each place, filled up: its levels, or the bits of codes.</param>
+    internal readonly struct Places(LevelTable table, float* thresholds, float* values) : INumberRounder
     {
-        public float* Thresholds, Values;
-        public int Size, NaN;
+        public readonly float* Thresholds = thresholds, Values = values;
+        public readonly int Size = table.SearchSize, NaN = table.NearestToZero;
 
-        public readonly int Nearest(float number) => LevelTable.NearestTo(number, Thresholds, Size, NaN);
+        public int Nearest(float number) => LevelTable.NearestTo(number, Thresholds, Size, NaN);
+
+        public void Round(float* x, float* y, long count) => LevelRounder.Round(this, x, y, count, 1);
     }
 
     private readonly struct Kernel(Places places, float* x, float* y, float* scales) : IRowKernel
     {
-        public void Run(long start, long count, int grid)
-        {
-            float scale = scales[grid];
-            long done = Vectors(places, x + start, y + start, count, scale, isCode: false);
-            for (long i = start + done; i < start + count; i++)
-            {
-                float number = x[i] / scale;
-                y[i] = float.IsNaN(number) ? float.NaN : places.Values[places.Nearest(number)] * scale;
-            }
-        }
+        public void Run(long start, long count, int grid) => Round(places, x + start, y + start, count, scales[grid]);
 
         public void Finish()
         {
+        }
+    }
+
+    private static void Round(Places places, float* x, float* y, long count, float scale)
+    {
+        for (long i = Vectors(places, x, y, count, scale, isCode: false); i < count; i++)
+        {
+            float number = x[i] / scale;
+            y[i] = float.IsNaN(number) ? float.NaN : places.Values[places.Nearest(number)] * scale;
         }
     }
 

@@ -41,30 +41,31 @@ internal static unsafe class SmallFloatRounder
 
     private readonly struct Kernel(Constants constants, float* x, float* y, float* scales) : IRowKernel
     {
-        public void Run(long start, long count, int grid)
-        {
-            float scale = scales[grid];
-            long i = start, end = start + count;
-            if (KernelPaths.Active != KernelPath.Scalar)
-            {
-                Vector<float> scalars = new(scale);
-                for (; i + Vector<float>.Count <= end; i += Vector<float>.Count) (constants.Round(Vector.Load(x + i) / scalars) * scalars).Store(y + i);
-            }
-            for (; i < end; i++) y[i] = Reference(constants.Format, x[i], scale);
-        }
+        public void Run(long start, long count, int grid) => constants.Round(x + start, y + start, count, scales[grid]);
 
         public void Finish()
         {
         }
     }
 
-    private readonly struct Constants(SmallFloat format)
+    internal readonly struct Constants(SmallFloat format) : INumberRounder
     {
         private readonly int _shift = FloatMantissa - format.MantissaBits;
         private readonly float _highest = format.Decode(format.Largest), _leastNormal = MathF.ScaleB(1, 1 - format.Bias);
         private readonly float _stepsOfOne = MathF.ScaleB(1, format.Bias + format.MantissaBits - 1);
 
-        public SmallFloat Format => format;
+        public void Round(float* x, float* y, long count) => Round(x, y, count, 1);
+
+        public void Round(float* x, float* y, long count, float scale)
+        {
+            long i = 0;
+            if (KernelPaths.Active != KernelPath.Scalar)
+            {
+                Vector<float> scales = new(scale);
+                for (; i + Vector<float>.Count <= count; i += Vector<float>.Count) (Round(Vector.Load(x + i) / scales) * scales).Store(y + i);
+            }
+            for (; i < count; i++) y[i] = Reference(format, x[i], scale);
+        }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public Vector<float> Round(Vector<float> number)

@@ -20,6 +20,8 @@ public sealed class GradientCoverageTests
         ["GroupQueryAttention"] = "GroupQueryGradientTests",
         ["FakeQuantize"] = "FakeQuantizeTests",
         ["DropQuantize"] = "DropQuantizeTests",
+        ["LevelQuantize"] = "LevelQuantizeTests",
+        ["SoftBetween"] = "LevelQuantizeTests",
         ["SoftRoundedWeight"] = "SoftRoundingTests",
         ["RoundingRegularizer"] = "SoftRoundingTests",
         ["PowerLoss"] = "SoftRoundingTests",

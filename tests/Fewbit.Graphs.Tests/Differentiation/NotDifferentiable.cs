@@ -30,8 +30,8 @@ internal static class NotDifferentiable
             "QLinearLeakyRelu", "QLinearSoftmax", "QLinearAveragePool", "QLinearGlobalAveragePool", "MatMulNBits", "DynamicQuantizeMatMul");
         Add("ai.fewbit", Codes, "SignedCodes");
         Add("ai.fewbit", Updates, [.. OperatorTable.Names.Where(name => name.Domain == "ai.fewbit" && name.OpType.EndsWith("Update", StringComparison.Ordinal)).Select(name => name.OpType)]);
-        Add("ai.fewbit", Steps, "FakeQuantize", "FakeQuantizeGradient", "DropQuantize", "DropQuantizeGradient");
-        Add("ai.fewbit", "gradients of what learned rounding minimizes, which methods differentiate once", "SoftRoundedWeightGradient", "RoundingRegularizerGradient", "PowerLossGradient");
+        Add("ai.fewbit", Steps, "FakeQuantize", "FakeQuantizeGradient", "DropQuantize", "DropQuantizeGradient", "LevelQuantize", "LevelQuantizeGradient");
+        Add("ai.fewbit", "gradients of what learned rounding minimizes, which methods differentiate once", "SoftRoundedWeightGradient", "SoftBetweenGradient", "RoundingRegularizerGradient", "PowerLossGradient");
         Add("ai.fewbit", "passes put them into graphs that are run, not learned", "Reorder", "PacketMean", "ColumnConvTranspose", "RationalSigmoid");
         Add("ai.fewbit", "float32 only: FusedGradientTests compare it with its parts", "FusedMatMul");
         return table;

@@ -71,7 +71,8 @@ internal static unsafe class DropQuantization
         return sum;
     }
 
-    private static bool IsQuantized(CounterHash hash, uint threshold, uint index) => threshold == uint.MaxValue || hash[index] < threshold;
+    /// <summary>True where an element is quantized.</summary>
+    public static bool IsQuantized(CounterHash hash, uint threshold, uint index) => threshold == uint.MaxValue || hash[index] < threshold;
 
     private readonly struct ForwardJob(float* x, float* y, long count, FakeQuantization.CodeGrid<float> grid, CounterHash hash, uint threshold) : IJob
     {
@@ -118,6 +119,6 @@ internal static unsafe class DropQuantization
 
     /// <summary>All bits set where an element is quantized.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector<float> Takes(bool isAll, CounterHash hash, Vector<uint> threshold, uint index) =>
+    public static Vector<float> Takes(bool isAll, CounterHash hash, Vector<uint> threshold, uint index) =>
         (isAll ? Vector<uint>.AllBitsSet : Vector.LessThan(hash.From(index), threshold)).As<uint, float>();
 }

@@ -9,6 +9,10 @@ internal static class LearningOperators
         registry.Add("FakeQuantizeGradient", FakeQuantizeGradient.Parse, OperatorTable.FewbitDomain);
         registry.Add("DropQuantize", DropQuantize.Parse, OperatorTable.FewbitDomain);
         registry.Add("DropQuantizeGradient", DropQuantizeGradient.Parse, OperatorTable.FewbitDomain);
+        registry.Add("LevelQuantize", LevelQuantize.Parse, OperatorTable.FewbitDomain);
+        registry.Add("LevelQuantizeGradient", LevelQuantizeGradient.Parse, OperatorTable.FewbitDomain);
+        registry.Add("SoftBetween", _ => new SoftBetween(), OperatorTable.FewbitDomain);
+        registry.Add("SoftBetweenGradient", _ => new SoftBetweenGradient(), OperatorTable.FewbitDomain);
         registry.Add("SoftRoundedWeight", SoftRoundedWeight.Parse, OperatorTable.FewbitDomain);
         registry.Add("SoftRoundedWeightGradient", SoftRoundedWeightGradient.Parse, OperatorTable.FewbitDomain);
         registry.Add("RoundingRegularizer", _ => new RoundingRegularizer(), OperatorTable.FewbitDomain);
