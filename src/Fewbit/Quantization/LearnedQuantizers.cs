@@ -42,7 +42,7 @@ internal static class LearnedQuantizers
         LearningOptions learning = options.Learning;
         Reconstructor reconstructor = MethodOf(options).CreateReconstructor(prepared, sites, new()
         {
-            Seed = learning.Seed, TimeBudget = learning.TimeBudget, Checkpoint = learning.Checkpoint, CheckpointInterval = learning.CheckpointInterval,
+            Seed = learning.Seed, TimeBudget = learning.TimeBudget, StepsByUnit = learning.StepsByUnit, Checkpoint = learning.Checkpoint, CheckpointInterval = learning.CheckpointInterval,
         });
         reconstructor.Run(samples, progress is null ? null : new Relay(progress), cancellation);
         QuantizedState state = reconstructor.State;

@@ -33,8 +33,22 @@ public sealed record LearningOptions
     /// <summary>Seed of everything random. The same seed gives the same bytes on the same processor, at any number of threads, unless there is a time budget.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Time for all learning; layers and blocks then take fewer steps. Null, the default: no limit.</summary>
-    public TimeSpan? TimeBudget { get; init; }
+    /// <summary>Time for all learning; each layer and block then takes the same share of the steps asked for, whatever a step of it costs. Null, the default: no limit.</summary>
+    public TimeSpan? TimeBudget { get; init => field = value is { } time ? new TimeSpan(Require.InRange(time.Ticks, 1, long.MaxValue, nameof(TimeBudget))) : null; }
+
+    /// <summary>
+    /// Steps of single layers and blocks, 1 to 10,000,000, by <see cref="Reconstruction.UnitReport.Key"/>: with those that a report states, a run under a time budget can be repeated
+    /// to the same bytes. Others take the steps asked for, or what the budget leaves them. Null, the default: none.
+    /// </summary>
+    public IReadOnlyDictionary<string, int>? StepsByUnit
+    {
+        get;
+        init
+        {
+            foreach ((string unit, int steps) in value ?? new Dictionary<string, int>()) Require.InRange(steps, 1, 10_000_000, $"{nameof(StepsByUnit)}['{unit}']");
+            field = value;
+        }
+    }
 
     /// <summary>File that keeps unfinished work once a minute and when stopped; a run that finds it goes on from it to the same bytes. Null, the default: none.</summary>
     public string? Checkpoint { get; init; }

@@ -1,6 +1,7 @@
 using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Graphs.Operators;
+using Fewbit.Reconstruction;
 using Fewbit.Tensors;
 
 namespace Fewbit.Quantization;
@@ -43,11 +44,11 @@ internal static class SimulatedGraph
     {
         Graph graph = value.Graph;
         Use[] readers = [.. value.Uses];
-        Value scale = graph.AddConstant(value.Name + "/scale", Tensor.Scalar(parameters.Scale)), zeroPoint = graph.AddConstant(value.Name + "/zero_point", Tensor.Scalar((float)parameters.ZeroPoint));
-        scale.IsVariable = true;
+        Value[] operands = QuantizerNodes.Operands(value, graph, parameters);
+        operands[0].IsVariable = true;
+        (string opType, Attributes attributes) = QuantizerNodes.Of(parameters.Numbers);
         int index = value.Producer is { } producer ? graph.IndexOf(producer) + 1 : 0;
-        Node quantizer = graph.InsertNode(index, OperatorTable.FewbitDomain, "FakeQuantize", [value, scale, zeroPoint],
-            new() { { "min", (float)parameters.Format.Min }, { "max", (float)parameters.Format.Max } }, name: value.Name + "/quantizer");
+        Node quantizer = graph.InsertNode(index, OperatorTable.FewbitDomain, opType, [value, .. operands], attributes, name: value.Name + "/quantizer");
         foreach (Use use in readers) use.Node.SetInput(use.Index, quantizer.Outputs[0]);
         if (value.IsOutput) graph.ReplaceOutput(value, quantizer.Outputs[0]);
     }

@@ -10,17 +10,23 @@ namespace Fewbit.Reconstruction;
 internal sealed class ReconstructionCheckpoint
 {
     private const string SectionName = "reconstruction";
-    private const int Version = 1;
+    private const int Version = 2;
     private readonly ArtifactSection _section;
 
     private ReconstructionCheckpoint(ArtifactSection section) =>
-        (_section, Pass, Unit) = (section, section.Get<int>("pass"), section.Get<int>("unit"));
+        (_section, Pass, Unit, Iterations, Elapsed) = (section, section.Get<int>("pass"), section.Get<int>("unit"), section.Get<int>("iterations"), TimeSpan.FromSeconds(section.Get<double>("elapsed")));
 
     /// <summary>The pass to go on with.</summary>
     public int Pass { get; }
 
     /// <summary>The unit to go on with; those before it are done.</summary>
     public int Unit { get; }
+
+    /// <summary>Steps that the unit takes; 0 where it has not begun.</summary>
+    public int Iterations { get; }
+
+    /// <summary>Time that the work took until then.</summary>
+    public TimeSpan Elapsed { get; }
 
     /// <summary>What became of the units that are done.</summary>
     public IReadOnlyList<UnitReport> Reports => _section.Get<UnitReport[]>("reports");
@@ -45,7 +51,7 @@ internal sealed class ReconstructionCheckpoint
     }
 
     public static void Write(string path, ArtifactFingerprint fingerprint, QuantizedState state, IReadOnlyList<UnitReport> reports,
-        (int Pass, int Unit) place, int iteration, int iterations, UnitTraining? training)
+        (int Pass, int Unit) place, int iteration, int iterations, UnitTraining? training, TimeSpan elapsed)
     {
         var artifact = new Artifact(Artifact.Checkpoint, fingerprint);
         ArtifactSection section = artifact.Add(SectionName, Version);
@@ -53,6 +59,7 @@ internal sealed class ReconstructionCheckpoint
         section.Set("unit", place.Unit);
         section.Set("iteration", iteration);
         section.Set("iterations", iterations);
+        section.Set("elapsed", elapsed.TotalSeconds);
         section.Set("reports", reports);
         foreach ((string name, Tensor codes) in state.Codes) section.Tensors["codes/" + name] = codes;
         foreach ((string name, QuantizationParameters parameters) in state.Activations) section.Tensors["activation/" + name] = Tensor.From(parameters.Scale, parameters.ZeroPoint);
@@ -61,13 +68,11 @@ internal sealed class ReconstructionCheckpoint
     }
 
     /// <summary>Puts the variables of the unit back.</summary>
-    /// <returns>Steps that are done, and steps that the unit takes.</returns>
-    public (int Iteration, int Iterations) Restore(UnitTraining training)
+    /// <returns>Steps that are done.</returns>
+    public int Restore(UnitTraining training)
     {
-        (int iteration, int iterations) = (_section.Get<int>("iteration"), _section.Get<int>("iterations"));
-        if (iterations == 0) return (0, training.Iterations);
         foreach ((string name, Tensor variable) in training.Variables) _section.Tensor("variable/" + name, variable.Type, variable.Shape).CopyTo(variable);
-        return (iteration, iterations);
+        return _section.Get<int>("iteration");
     }
 
     /// <summary>What the work is made from.</summary>
@@ -75,9 +80,13 @@ internal sealed class ReconstructionCheckpoint
     {
         var constants = prepared.Constants.ToDictionary(value => value.Name, value => value.Constant!, StringComparer.Ordinal);
         string[] nodes = [.. prepared.Nodes.Select(node => $"{node}({string.Join(',', node.Inputs.Select(input => input?.Name))})")];
-        string[] grids = [.. state.Grids.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}: {pair.Value.Format} {string.Join(',', pair.Value.Scales.ToArray())} {string.Join(',', pair.Value.ZeroPoints.ToArray())}")];
-        string[] sites = [.. state.Sites.Activations.Select(site => $"{site.Value.Name}: {site.Format}")];
-        string[] settings = [.. options.Passes.Select(pass => pass.ToString()), $"{options.Granularity} {options.Seed} {options.RangeSamples} {options.RangeSource}"];
+        string[] grids = [.. state.Grids.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}: {Text(pair.Value.Numbers)} {pair.Value.Granularity} {string.Join(',', pair.Value.Scales.ToArray())} {string.Join(',', pair.Value.ZeroPoints.ToArray())}")];
+        string[] sites = [.. state.Sites.Activations.Select(site => $"{site.Value.Name}: {Text(site.Format)}")];
+        string[] settings = [.. options.Passes.Select(pass => pass.ToString()), $"{options.Granularity} {options.Seed} {options.RangeSamples} {options.RangeSource}",
+            .. (options.StepsByUnit ?? new Dictionary<string, int>()).OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}: {pair.Value}")];
         return new(ContentHash.OfText([ContentHash.OfTensors(constants), .. nodes]), ContentHash.OfTensors(samples), ContentHash.OfText([.. settings, .. grids, .. sites]));
     }
+
+    /// <summary>A codebook is its numbers, wherever they come from.</summary>
+    private static string Text(NumberFormat format) => format is CodebookFormat ? $"codebook {string.Join(',', format.Numbers())}" : format.ToString();
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Fewbit.Tensors;
 
 namespace Fewbit.Reconstruction;
@@ -39,6 +40,9 @@ internal sealed record ReconstructionOptions
     /// <summary>Time that all passes may take together; units then take fewer steps, and results depend on the machine's speed. Null for no limit.</summary>
     public TimeSpan? TimeBudget { get; init; }
 
+    /// <summary>Steps of single units, whatever passes and budget say, by <see cref="UnitReport.Key"/>; null for none.</summary>
+    public IReadOnlyDictionary<string, int>? StepsByUnit { get; init; }
+
     /// <summary>File that keeps unfinished work; a run that finds it there goes on from it. Null for none.</summary>
     public string? Checkpoint { get; init; }
 
@@ -73,4 +77,11 @@ public sealed record ReconstructionProgress(string Pass, string Unit, int UnitIn
 /// <param name="LastLoss">Loss of the last step.</param>
 /// <param name="Undecided">Weights whose rounding was still more than 0.01 from a code.</param>
 /// <param name="Seconds">Time of the steps.</param>
-public sealed record UnitReport(string Pass, string Unit, int Layers, int Iterations, double FirstLoss, double LastLoss, int Undecided, double Seconds);
+public sealed record UnitReport(string Pass, string Unit, int Layers, int Iterations, double FirstLoss, double LastLoss, int Undecided, double Seconds)
+{
+    /// <summary>Name of the unit in its pass: what <see cref="Quantization.LearningOptions.StepsByUnit"/> asks for.</summary>
+    [JsonIgnore]
+    public string Key => KeyOf(Pass, Unit);
+
+    internal static string KeyOf(string pass, string unit) => $"{pass}/{unit}";
+}

@@ -15,11 +15,12 @@ namespace Fewbit.Reconstruction;
 internal sealed class Reconstructor
 {
     private static readonly TimeSpan s_reportInterval = TimeSpan.FromMilliseconds(200);
-    private const int TimedSteps = 10;
     private readonly Graph _prepared;
     private readonly ReconstructionOptions _options;
     private readonly Func<ActivationSite, Tensor, QuantizationParameters> _fit;
     private readonly IReadOnlyList<ReconstructionUnit> _units;
+    private readonly IReadOnlyList<IReadOnlyList<ReconstructionUnit>> _learning;
+    private readonly StepBudget _budget;
     private readonly UnitPropagation _propagation;
     private readonly FeatureCache _cache;
     private readonly List<UnitReport> _reports = [];
@@ -27,7 +28,7 @@ internal sealed class Reconstructor
     private IReadOnlyDictionary<string, Tensor> _samples = new Dictionary<string, Tensor>();
     private ReconstructionCheckpoint? _resumed;
     private ArtifactFingerprint? _fingerprint;
-    private TimeSpan _lastCheckpoint, _lastReport;
+    private TimeSpan _lastCheckpoint, _lastReport, _before, _passStart, _stepTime;
     private long _stepsDone, _stepsInAll;
     private int _sampleCount;
 
@@ -43,6 +44,8 @@ internal sealed class Reconstructor
         _units = UnitFinder.Find(prepared, sites.Weights.Select(site => site.Node), options.Granularity);
         _propagation = new(prepared);
         _cache = new(options.FeatureBytes, options.ScratchFolder);
+        _learning = [.. options.Passes.Select(pass => (IReadOnlyList<ReconstructionUnit>)[.. _units.Where(unit => Learns(unit, pass))])];
+        _budget = new(options, _learning);
     }
 
     /// <summary>What is decided so far.</summary>
@@ -60,6 +63,7 @@ internal sealed class Reconstructor
     /// <param name="cancellation">Stops the work; a checkpoint is written first if there is a file for it.</param>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     /// <exception cref="InvalidDataException">The network cannot be reconstructed, or the checkpoint is of other work.</exception>
+    /// <exception cref="ArgumentException">The samples do not serve, or steps are given for a unit that does not learn.</exception>
     public void Run(IReadOnlyDictionary<string, Tensor> samples, IProgress<ReconstructionProgress>? progress = null, CancellationToken cancellation = default)
     {
         (_samples, _sampleCount) = (samples, (int)(samples.Values.FirstOrDefault()?.Shape[0] ?? throw new ArgumentException("no samples are given", nameof(samples))));
@@ -69,21 +73,23 @@ internal sealed class Reconstructor
         }
         foreach (ReconstructionPass pass in _options.Passes.Where(pass => pass.Learns && !pass.DrawsWithRepeats && pass.BatchSize > _sampleCount))
             throw new ArgumentException($"{_sampleCount} samples are given, pass '{pass.Name}' needs at least {pass.BatchSize}, its batch size; give more samples or make the batch smaller", nameof(samples));
+        _budget.CheckPinned();
         _watch.Restart();
-        _stepsInAll = _options.Passes.Sum(pass => (long)pass.Iterations * LearningUnits(pass).Count());
+        _stepsInAll = Enumerable.Range(0, _learning.Count).Sum(StepsAsked);
         if (_options.Checkpoint is { } path)
         {
             _fingerprint = ReconstructionCheckpoint.FingerprintOf(_prepared, samples, _options, State);
             _resumed = ReconstructionCheckpoint.TryRead(path, _fingerprint, State);
             _reports.AddRange(_resumed?.Reports ?? []);
+            _before = _resumed?.Elapsed ?? TimeSpan.Zero;
         }
         int first = _resumed?.Pass ?? 0;
-        _stepsDone = _options.Passes.Take(first).Sum(pass => (long)pass.Iterations * LearningUnits(pass).Count());
+        _stepsDone = Enumerable.Range(0, first).Sum(StepsAsked);
         for (int pass = first; pass < _options.Passes.Count; pass++) Run(pass, progress, cancellation);
         _cache.Clear();
     }
 
-    private IEnumerable<ReconstructionUnit> LearningUnits(ReconstructionPass pass) => _units.Where(unit => Learns(unit, pass));
+    private long StepsAsked(int pass) => _learning[pass].Sum(unit => (long)_budget.AskedOf(_options.Passes[pass], unit));
 
     private bool Learns(ReconstructionUnit unit, ReconstructionPass pass)
     {
@@ -102,7 +108,9 @@ internal sealed class Reconstructor
         if (pass.QuantizesActivations) FitRanges(cancellation);
         Start(pass);
         Tensor? logits = pass.Objective.NeedsGradients ? FloatOutput() : null;
-        int learned = 0, count = LearningUnits(pass).Count();
+        if (_budget.NeedsTimes) _budget.Time(new StepTimer(_prepared, _units, State, _propagation).Run(pass, _learning[passIndex], _samples, cancellation));
+        (_passStart, _stepTime) = (_watch.Elapsed, TimeSpan.Zero);
+        int learned = 0, count = _learning[passIndex].Count;
         for (int u = 0; u < _units.Count && learned < count; u++)
         {
             ReconstructionUnit unit = _units[u];
@@ -111,7 +119,7 @@ internal sealed class Reconstructor
             bool isDone = _resumed is not null && u < _resumed.Unit;
             if (Learns(unit, pass))
             {
-                if (isDone) _stepsDone += pass.Iterations;
+                if (isDone) _stepsDone += _budget.AskedOf(pass, unit);
                 else Learn(unit, (passIndex, u), logits, (learned, count), progress, cancellation);
                 learned++;
             }
@@ -143,9 +151,11 @@ internal sealed class Reconstructor
     private void Learn(ReconstructionUnit unit, (int Pass, int Unit) place, Tensor? logits, (int Index, int Count) position, IProgress<ReconstructionProgress>? progress, CancellationToken cancellation)
     {
         ReconstructionPass pass = _options.Passes[place.Pass];
+        bool isResumed = _resumed is { Iterations: > 0 } && _resumed.Unit == place.Unit;
+        int iterations = isResumed ? _resumed!.Iterations : _budget.StepsOf(place.Pass, position.Index, TimeForSteps(place));
         var training = new UnitTraining(_prepared, unit, State, pass, value => _cache[value, isTeacher: true]);
         UnitFeatures features = training.LayOut(Features(unit, pass, logits));
-        (int start, int iterations) = _resumed is not null && _resumed.Unit == place.Unit ? _resumed.Restore(training) : (0, pass.Iterations);
+        int start = isResumed ? _resumed!.Restore(training) : 0;
         _resumed = null;
         _options.StepObserver?.Invoke(unit, training, i => training.Step(i, 1000, RandomOf(place, i), features));
         double first = double.NaN;
@@ -156,13 +166,13 @@ internal sealed class Reconstructor
             training.Step(i, iterations, RandomOf(place, i), features);
             _options.StepTaken?.Invoke();
             if (i == start) first = training.Loss();
-            if (i + 1 == start + TimedSteps && _options.TimeBudget is { } budget) iterations = Affordable(budget, (_watch.Elapsed - begun) / TimedSteps, i + 1, iterations);
             if (progress is not null && (i + 1 == iterations || _watch.Elapsed - _lastReport >= s_reportInterval)) Report(progress, pass, unit, position, i + 1 - start, i + 1, iterations, training.Loss(), _watch.Elapsed - begun);
             if (_options.Checkpoint is not null && _watch.Elapsed - _lastCheckpoint >= _options.CheckpointInterval && i + 1 < iterations) Save(place, i + 1, iterations, training);
         }
         features.Restore();
+        _stepTime += _watch.Elapsed - begun;
         double last = training.Loss();
-        _stepsDone += pass.Iterations;
+        _stepsDone += _budget.AskedOf(pass, unit);
         _reports.Add(new(pass.Name, unit.Name, unit.Layers.Count, iterations, first, last, training.Finish(State), (_watch.Elapsed - begun).TotalSeconds));
         if (_options.Checkpoint is not null) Save((place.Pass, place.Unit + 1), 0, 0, null);
     }
@@ -182,11 +192,13 @@ internal sealed class Reconstructor
         return new(mixed);
     }
 
-    /// <summary>Steps of a unit so that all that is left fits into the time that is left.</summary>
-    private int Affordable(TimeSpan budget, TimeSpan step, int done, int iterations)
+    /// <summary>What a time budget leaves for steps: units are also run over all samples and compiled, which takes as long for each as it took so far.</summary>
+    private TimeSpan? TimeForSteps((int Pass, int Unit) place)
     {
-        double left = Math.Max(0, (budget - _watch.Elapsed).TotalSeconds), share = (double)iterations / Math.Max(iterations, _stepsInAll - _stepsDone);
-        return (int)Math.Clamp(done + left * share / Math.Max(1e-9, step.TotalSeconds), done, iterations);
+        if (_options.TimeBudget is not { } budget) return null;
+        int waiting = _units.Count * (_options.Passes.Count - place.Pass) - place.Unit;
+        TimeSpan other = (_watch.Elapsed - _passStart - _stepTime) / (place.Unit + 1);
+        return budget - _before - _watch.Elapsed - other * waiting;
     }
 
     private void Report(IProgress<ReconstructionProgress> progress, ReconstructionPass pass, ReconstructionUnit unit, (int Index, int Count) position, int steps, int iteration, int iterations, double loss, TimeSpan time)
@@ -195,6 +207,7 @@ internal sealed class Reconstructor
         long done = _stepsDone + iteration;
         double rate = steps / Math.Max(1e-9, time.TotalSeconds);
         TimeSpan? left = done == 0 ? null : TimeSpan.FromSeconds((_stepsInAll - done) / Math.Max(1e-9, rate));
+        if (_options.TimeBudget is { } budget && left > budget - _before - _watch.Elapsed) left = new(Math.Max(0, (budget - _before - _watch.Elapsed).Ticks));
         progress.Report(new(pass.Name, unit.Name, position.Index, position.Count, iteration, iterations, loss, rate, left));
     }
 
@@ -207,7 +220,7 @@ internal sealed class Reconstructor
     private void Save((int Pass, int Unit) place, int iteration, int iterations, UnitTraining? training)
     {
         _lastCheckpoint = _watch.Elapsed;
-        ReconstructionCheckpoint.Write(_options.Checkpoint!, _fingerprint!, State, _reports, place, iteration, iterations, training);
+        ReconstructionCheckpoint.Write(_options.Checkpoint!, _fingerprint!, State, _reports, place, iteration, iterations, training, _before + _watch.Elapsed);
     }
 
     /// <summary>Finds the ranges that are not known yet, from the first samples.</summary>

@@ -55,7 +55,7 @@ internal sealed class UnitPropagation(Graph prepared)
         foreach (WeightSite site in state?.WeightsOf(unit) ?? []) cut.SetWeight(site.Node, site.Input, cut.Graph.AddConstant(site.Weight.Name + "/rounded", state!.WeightOf(site)));
         foreach (ActivationSite site in quantizesActivations && state is not null ? state.ActivationsOf(unit) : [])
         {
-            if (state!.Activations.TryGetValue(site.Value.Name, out QuantizationParameters? parameters)) cut.Quantize(site.Value, value => FakeQuantize(value, parameters));
+            if (state!.Activations.TryGetValue(site.Value.Name, out QuantizationParameters? parameters)) cut.Quantize(site.Value, value => QuantizerNodes.Append(value, parameters));
         }
         Value[] outputs = [.. wanted.Select(item => item.IsPlain ? cut.Plain(item.Value) : cut.Read(item.Value))];
         cut.Complete(outputs.Distinct());
@@ -64,11 +64,6 @@ internal sealed class UnitPropagation(Graph prepared)
         Passes.PrepareForExecution(cut.Graph);
         return (cut.Graph, inputs, names);
     }
-
-    /// <summary>Appends a quantizer with a fixed scale.</summary>
-    public static Value FakeQuantize(Value value, QuantizationParameters parameters) => value.Apply(OperatorTable.FewbitDomain, "FakeQuantize",
-        new() { { "min", (float)parameters.Format.Min }, { "max", (float)parameters.Format.Max } },
-        value.Graph.AddConstant(value.Name + "/scale", Tensor.Scalar(parameters.Scale)), value.Graph.AddConstant(value.Name + "/zero_point", Tensor.Scalar((float)parameters.ZeroPoint)));
 
     private static void ExpectSamples(Value value, Tensor tensor, int count)
     {

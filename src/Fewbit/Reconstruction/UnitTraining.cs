@@ -19,7 +19,7 @@ internal sealed class UnitTraining
     private readonly ReconstructionPass _pass;
     private readonly Dictionary<string, Tensor> _variables = new(StringComparer.Ordinal);
     private readonly List<(WeightSite Site, LearnedWeight Weight)> _weights = [];
-    private readonly List<(ActivationSite Site, QuantizationParameters Start, Value Scale)> _steps = [];
+    private readonly List<(ActivationSite Site, QuantizationParameters Start, Value Scale, float Gap)> _steps = [];
     private readonly Plan _plan;
     private readonly string[] _inputs;
     private readonly string _lossName;
@@ -54,9 +54,6 @@ internal sealed class UnitTraining
     /// <summary>Variables of the rounding and the optimizer by name: all that a checkpoint of the unit needs.</summary>
     public IReadOnlyDictionary<string, Tensor> Variables => _variables;
 
-    /// <summary>Steps that the unit takes if nothing shortens them.</summary>
-    public int Iterations => _pass.Iterations;
-
     /// <summary>The compiled step.</summary>
     public Plan Plan => _plan;
 
@@ -68,13 +65,20 @@ internal sealed class UnitTraining
     }
 
     /// <summary>The features in the layouts that the step reads; they are reordered in place.</summary>
-    public UnitFeatures LayOut(UnitFeatures features) => features with
+    public UnitFeatures LayOut(UnitFeatures features)
     {
-        Teacher = [.. features.Teacher.Select((tensor, i) => Rows.LayOut(tensor, _plan.Input(_inputs[i]).Layout))],
-        Student = [.. features.Student.Select((tensor, i) => Rows.LayOut(tensor, _plan.Input(_inputs[i]).Layout))],
-        Targets = [.. features.Targets.Select((tensor, i) => Rows.LayOut(tensor, _plan.Input(Numbered(Target, i)).Layout))],
-        Gradients = [.. features.Gradients.Select((tensor, i) => Rows.LayOut(tensor, _plan.Input(Numbered(OutputGradient, i)).Layout))],
-    };
+        // The float network and the quantized one may read one tensor, such as the model's input: it is reordered once.
+        var done = new Dictionary<Tensor, Tensor>(ReferenceEqualityComparer.Instance);
+        Tensor[] All(Tensor[] tensors, Func<int, string> nameOf) => [.. tensors.Select((tensor, i) =>
+            done.TryGetValue(tensor, out Tensor? ready) ? ready : done[tensor] = Rows.LayOut(tensor, _plan.Input(nameOf(i)).Layout))];
+        return features with
+        {
+            Teacher = All(features.Teacher, i => _inputs[i]),
+            Student = All(features.Student, i => _inputs[i]),
+            Targets = All(features.Targets, i => Numbered(Target, i)),
+            Gradients = All(features.Gradients, i => Numbered(OutputGradient, i)),
+        };
+    }
 
     /// <summary>Takes one step.</summary>
     /// <param name="iteration">From 0.</param>
@@ -98,7 +102,7 @@ internal sealed class UnitTraining
         foreach (var step in _steps)
         {
             ref float scale = ref step.Scale.Constant!.Span<float>()[0];
-            scale = MathF.Max(MathF.Abs(scale), SmallestScale);
+            scale = MathF.Max(MathF.Abs(scale), SmallestScale / step.Gap);
         }
     }
 
@@ -107,7 +111,7 @@ internal sealed class UnitTraining
     public int Finish(QuantizedState state)
     {
         foreach ((WeightSite site, LearnedWeight weight) in _weights) state.SetCodes(site, weight.Harden());
-        foreach ((ActivationSite site, QuantizationParameters start, Value scale) in _steps) state.SetActivation(site, new(start.Format, scale.Constant!.Item<float>(), start.ZeroPoint));
+        foreach ((ActivationSite site, QuantizationParameters start, Value scale, _) in _steps) state.SetActivation(site, new(start.Numbers, scale.Constant!.Item<float>(), start.ZeroPoint));
         return _weights.Sum(pair => pair.Weight.Undecided());
     }
 
@@ -152,15 +156,17 @@ internal sealed class UnitTraining
 
     private Value Quantizer(Value value, ActivationSite site, QuantizationParameters parameters, int stream, Value seed)
     {
-        Graph graph = value.Graph;
-        Value scale = graph.AddConstant(site.Value.Name + "/scale", Tensor.Scalar(parameters.Scale)), zeroPoint = graph.AddConstant(site.Value.Name + "/zero_point", Tensor.Scalar((float)parameters.ZeroPoint));
+        NumberFormat format = parameters.Numbers;
+        Value[] operands = QuantizerNodes.Operands(site.Value, value.Graph, parameters);
+        float gap = (float)QuantizerNodes.MeanGap(format);
         if (_pass.StepRate > 0)
         {
-            scale.IsVariable = true;
-            _steps.Add((site, parameters, scale));
+            operands[0].IsVariable = true;
+            _steps.Add((site, parameters, operands[0], gap));
         }
-        double gradientScale = _pass.ScalesStepGradients ? 1 / Math.Sqrt((double)value.Shape!.ToShape().ElementCount * parameters.Format.Max) : 1;
-        return value.Apply(OperatorTable.FewbitDomain, "DropQuantize", new DropQuantize(parameters.Format.Min, parameters.Format.Max, (float)_pass.QuantizationProbability, stream, (float)gradientScale).ToAttributes(), scale, zeroPoint, seed);
+        // What is learned is the scale times the gap, so that a rate moves the numbers of every format as far.
+        double gradientScale = (_pass.ScalesStepGradients ? 1 / Math.Sqrt((double)value.Shape!.ToShape().ElementCount * QuantizerNodes.CountAbove(format)) : 1) / gap;
+        return QuantizerNodes.AppendDropping(value, format, operands, seed, _pass.QuantizationProbability, stream, gradientScale);
     }
 
     private Value Loss(Graph graph, Value[] outputs, Value schedule)
@@ -182,7 +188,7 @@ internal sealed class UnitTraining
 
     private Dictionary<string, string> Updates(Graph graph, Value loss, Value roundingRate, Value stepRate)
     {
-        (Value Variable, Value Rate)[] learned = [.. _weights.SelectMany(pair => pair.Weight.Variables).Select(variable => (variable, roundingRate)), .. _steps.Select(step => (step.Scale, stepRate))];
+        (Value Variable, Value Rate)[] learned = [.. _weights.SelectMany(pair => pair.Weight.Variables).Select(variable => (variable, roundingRate)), .. _steps.Select(step => (step.Scale, RateOf(step.Gap)))];
         Value[] gradients = Gradients.Of(loss, [.. learned.Select(pair => pair.Variable)]);
         var updates = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (((Value variable, Value rate), Value gradient) in learned.Zip(gradients))
@@ -196,6 +202,8 @@ internal sealed class UnitTraining
             }
         }
         return updates;
+
+        Value RateOf(float gap) => gap == 1 ? stepRate : stepRate * graph.AddConstant("rate_factors", Tensor.From(1 / gap, 1, 1));
     }
 
     /// <summary>Inputs that the step would reorder come in the layout that it computes in.</summary>
@@ -232,6 +240,6 @@ internal sealed record UnitFeatures(int Samples, Tensor[] Teacher, Tensor[] Stud
     /// <summary>Puts features that were reordered in place back into row-major order.</summary>
     public void Restore()
     {
-        foreach (Tensor tensor in (Tensor[])[.. Teacher, .. Student, .. Targets, .. Gradients]) Rows.LayOut(tensor, Layout.RowMajor);
+        foreach (Tensor tensor in new HashSet<Tensor>([.. Teacher, .. Student, .. Targets, .. Gradients], ReferenceEqualityComparer.Instance)) Rows.LayOut(tensor, Layout.RowMajor);
     }
 }

@@ -8,14 +8,27 @@ namespace Fewbit.Rounding;
 /// <summary>Learns for each weight whether it is rounded down or up: scale · clamp(floor(w / scale) + h(v), Min - z, Max - z), h the rectified sigmoid.</summary>
 /// <remarks>
 /// Nagel et al., "Up or Down? Adaptive Rounding for Post-Training Quantization", 2020, arXiv:2004.10568. v starts where h(v) is the fraction of w / scale,
-/// so that the soft weight is the float weight wherever it is not clamped.
+/// so that the soft weight is the float weight wherever it is not clamped. Other formats than integers, and scales of groups, round to one of the two neighbours
+/// of w / scale: <see cref="BetweenNeighbours"/>.
 /// </remarks>
 internal sealed class AdaRound : ILearnedRounding
 {
     // Beyond this from 0 or 1 a rounding is not decided.
     private const float Decided = 1e-2f;
 
-    public LearnedWeight Add(Graph graph, string name, Tensor weight, QuantizationParameters grid) => new Rounded(graph, name, weight, grid);
+    public LearnedWeight Add(Graph graph, string name, Tensor weight, QuantizationParameters grid) =>
+        grid.Numbers is IntegerFormat ? new Rounded(graph, name, weight, grid) : new BetweenNeighbours(graph, name, weight, grid);
+
+    /// <summary>Roundings that are not decided, of variables.</summary>
+    internal static int Undecided(Value variable)
+    {
+        int count = 0;
+        foreach (float v in variable.Constant!.Span<float>())
+        {
+            if (SoftRounding.Of(v).H is > Decided and < 1 - Decided) count++;
+        }
+        return count;
+    }
 
     private sealed class Rounded : LearnedWeight
     {
@@ -56,15 +69,7 @@ internal sealed class AdaRound : ILearnedRounding
             return codes;
         }
 
-        public override int Undecided()
-        {
-            int count = 0;
-            foreach (float v in _variable.Constant!.Span<float>())
-            {
-                if (SoftRounding.Of(v).H is > Decided and < 1 - Decided) count++;
-            }
-            return count;
-        }
+        public override int Undecided() => AdaRound.Undecided(_variable);
 
         private void Split(ReadOnlySpan<float> weight, Span<float> floor, Span<float> start)
         {
