@@ -10,6 +10,18 @@ internal static class Closest
         return best is not null && name.Length < 200 && Distance(name, best) <= Math.Max(2, name.Length / 3) ? $"; did you mean '{best}'?" : "";
     }
 
+    /// <summary>"; the closest are 'x', 'y' and 'z'", the nearest first; nothing without candidates.</summary>
+    public static string Nearest(string name, IEnumerable<string> candidates)
+    {
+        string[] nearest = [.. candidates.Where(candidate => candidate.Length is > 0 and < 200).Distinct().OrderBy(candidate => Distance(name, candidate)).ThenBy(candidate => candidate, StringComparer.Ordinal).Take(3).Select(candidate => $"'{Printable.Of(candidate)}'")];
+        return nearest switch
+        {
+            [] => "",
+            [var only] => $"; the closest is {only}",
+            [.. var some, var last] => $"; the closest are {string.Join(", ", some)} and {last}",
+        };
+    }
+
     /// <summary>Letters to insert, delete or replace, whatever their case.</summary>
     private static int Distance(string a, string b)
     {

@@ -13,20 +13,23 @@ internal sealed class CalibratedModel
     private readonly Graph _original;
     private readonly QuantizationOptions _options;
     private readonly Calibrator _calibrator;
+    private readonly Dictionary<string, RangeRule> _rules;
     private readonly IReadOnlyDictionary<string, string> _changes;
     private readonly KeptBatches _kept;
     private readonly IReadOnlyList<TransformReport> _transforms;
 
     private CalibratedModel(Graph original, QuantizationOptions options, KeptBatches kept)
     {
+        QuantizationOptions expanded = LayerOverrides.Expand(options, original);
         Graph prepared = Preparation.Prepare(original, out _changes);
         (_original, Prepared, _options, _kept) = (original, prepared, options, kept);
         _transforms = FloatTransforms.Apply(prepared, options.Transforms, kept);
-        Placement placement = Place(prepared, options, new Dictionary<string, RangeEstimator>());
+        Placement placement = Place(prepared, expanded, new Dictionary<string, RangeEstimator>());
         ModelCheck.CheckPlacement(prepared, placement);
         foreach (Node node in placement.Selected) WeightQuantizer.CheckFinite(node);
-        HashSet<string> sites = [.. PaperSites.Find(placement.Selected.Where(node => placement.RoleOf(node) == NodeRole.Compute)).Select(value => value.Name)];
-        _calibrator = new(prepared, Observed(prepared, placement).ToDictionary(name => name, name => options.EffectiveActivationRange(sites.Contains(name)).CreateEstimator(), StringComparer.Ordinal));
+        var formats = new FormatRules(prepared, placement, expanded);
+        _rules = Observed(prepared, placement).ToDictionary(value => value.Name, formats.ActivationRangeOf, StringComparer.Ordinal);
+        _calibrator = new(prepared, _rules.ToDictionary(pair => pair.Key, pair => pair.Value.CreateEstimator(), StringComparer.Ordinal));
     }
 
     /// <summary>The float graph after preparation and the transforms of it: the same function, the names kept.</summary>
@@ -36,9 +39,9 @@ internal sealed class CalibratedModel
         Graph original, IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> batches, QuantizationOptions options, IProgress<long>? progress, CancellationToken cancellation)
     {
         ModelCheck.Check(original);
-        ModelCheck.CheckExclusions(original, options.Exclude);
+        LayerOverrides.Expand(options, original);
         await using IAsyncEnumerator<IReadOnlyDictionary<string, Tensor>> source = batches.GetAsyncEnumerator(cancellation);
-        KeptBatches kept = await KeptBatches.ReadAsync(source, options.Transforms.Select(transform => transform.SamplesNeeded).DefaultIfEmpty().Max(), cancellation).ConfigureAwait(false);
+        KeptBatches kept = await KeptBatches.ReadAsync(source, SamplesNeeded(options), cancellation).ConfigureAwait(false);
         var model = new CalibratedModel(original, options, kept);
         await model._calibrator.RunAsync(kept.Then(source), progress, cancellation).ConfigureAwait(false);
         return model;
@@ -48,7 +51,7 @@ internal sealed class CalibratedModel
     public static IReadOnlyList<NodeReport> Preview(Graph original, QuantizationOptions options)
     {
         ModelCheck.Check(original);
-        ModelCheck.CheckExclusions(original, options.Exclude);
+        options = LayerOverrides.Expand(options, original);
         Graph prepared = Preparation.Prepare(original, out IReadOnlyDictionary<string, string> changes);
         Placement placement = Place(prepared, options, new Dictionary<string, RangeEstimator>());
         ModelCheck.CheckPlacement(prepared, placement);
@@ -57,41 +60,53 @@ internal sealed class CalibratedModel
     }
 
     /// <summary>Where quantizers stand in the prepared graph.</summary>
-    public QuantizerSites FindSites()
+    /// <param name="options">Those of calibration, or others that need no new one; null for those of calibration.</param>
+    public QuantizerSites FindSites(QuantizationOptions? options = null)
     {
-        Placement placement = Place(Prepared, _options, _calibrator.Estimators);
+        options = LayerOverrides.Expand(options ?? _options, _original);
+        Placement placement = Place(Prepared, options, _calibrator.Estimators);
         ModelCheck.CheckPlacement(Prepared, placement);
-        return QuantizerSites.Of(Prepared, placement, new FormatRules(Prepared, placement, _options));
+        return QuantizerSites.Of(Prepared, placement, new FormatRules(Prepared, placement, options));
     }
 
-    /// <summary>Writes the quantizers into a copy of the prepared graph.</summary>
+    /// <summary>Writes the quantizers into a copy of the prepared graph, with the options of calibration.</summary>
     /// <param name="given">Quantizers that are decided already.</param>
     /// <param name="units">What became of the units that learned them.</param>
-    public QuantizationResult Quantize(GivenQuantizers given, IReadOnlyList<UnitReport> units)
+    public QuantizationResult Quantize(GivenQuantizers given, IReadOnlyList<UnitReport> units) => Quantize(_options, given, units);
+
+    /// <summary>Writes the quantizers into a copy of the prepared graph.</summary>
+    /// <param name="options">Any that keep placement, float transforms and range rules of activations: other formats, granularities, weight ranges, exclusions and overrides need no new calibration.</param>
+    /// <param name="given">Quantizers that are decided already.</param>
+    /// <param name="units">What became of the units that learned them.</param>
+    public QuantizationResult Quantize(QuantizationOptions options, GivenQuantizers given, IReadOnlyList<UnitReport> units)
     {
+        QuantizationOptions asked = options;
+        options = LayerOverrides.Expand(asked, _original);
+        if (!ReferenceEquals(asked, _options)) RequireSameCalibration(options);
         Graph graph = Prepared.Clone();
-        TransformReport? correction = CorrectBiases(graph, given);
-        Placement placement = Place(graph, _options, _calibrator.Estimators);
+        TransformReport? correction = CorrectBiases(graph, options, given);
+        Placement placement = Place(graph, options, _calibrator.Estimators);
         ModelCheck.CheckPlacement(graph, placement);
-        var formats = new FormatRules(graph, placement, _options);
-        IReadOnlyList<NodeReport> nodes = ReportBuilder.Nodes(_original, _changes, graph, placement, formats, _options);
+        var formats = new FormatRules(graph, placement, options);
+        IReadOnlyList<NodeReport> nodes = ReportBuilder.Nodes(_original, _changes, graph, placement, formats, options);
         var activations = new ActivationParameters(graph, placement, _calibrator.Estimators, formats.ActivationOf, given.Activations);
-        var writer = new QdqWriter(graph, placement, activations, formats.WeightOf, _options.EffectiveWeightRange, _options.WeightGranularity, given.Weights);
+        string[] withoutEffect = [.. ExclusionsWithoutEffect(asked.Exclude, graph), .. LayerOverrides.WithoutEffect(asked.Overrides, _original, graph, _changes)];
+        var writer = new QdqWriter(graph, placement, activations, formats, given.Weights);
         writer.Write();
-        graph.Metadata["fewbit.weights"] = _options.Weights.Name;
-        graph.Metadata["fewbit.method"] = _options.Method.ToString().ToLowerInvariant();
-        graph.Metadata["fewbit.activations"] = _options.Activations?.Name ?? "float";
+        graph.Metadata["fewbit.weights"] = options.Weights.Name;
+        graph.Metadata["fewbit.method"] = options.Method.ToString().ToLowerInvariant();
+        graph.Metadata["fewbit.activations"] = options.Activations?.Name ?? "float";
         var report = new QuantizationReport(nodes, writer.Tensors, writer.Weights, ReportBuilder.Size(_original, graph, writer.Weights),
-            _calibrator.SampleCount, [.. ExclusionsWithoutEffect(graph), .. ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights)]) { Units = units, Transforms = correction is null ? _transforms : [.. _transforms, correction] };
+            _calibrator.SampleCount, [.. withoutEffect, .. ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights)]) { Units = units, Transforms = correction is null ? _transforms : [.. _transforms, correction] };
         return new(graph, Prepared, report);
     }
 
     /// <summary>Gives a copy of the prepared graph the biases that make up for rounding, if the options ask for them.</summary>
-    private TransformReport? CorrectBiases(Graph graph, GivenQuantizers given)
+    private TransformReport? CorrectBiases(Graph graph, QuantizationOptions options, GivenQuantizers given)
     {
-        if (_options.Transforms.OfType<CorrectBiases>().FirstOrDefault() is not { } transform) return null;
-        Placement placement = Place(Prepared, _options, _calibrator.Estimators);
-        var formats = new FormatRules(Prepared, placement, _options);
+        if (options.Transforms.OfType<CorrectBiases>().FirstOrDefault() is not { } transform) return null;
+        Placement placement = Place(Prepared, options, _calibrator.Estimators);
+        var formats = new FormatRules(Prepared, placement, options);
         QuantizerSites sites = QuantizerSites.Of(Prepared, placement, formats);
         var parameters = new ActivationParameters(Prepared, placement, _calibrator.Estimators, formats.ActivationOf, given.Activations);
         (IReadOnlyDictionary<string, Tensor> biases, TransformReport report) = BiasCorrector.Run(Prepared, transform, sites,
@@ -101,13 +116,25 @@ internal sealed class CalibratedModel
         return report;
 
         Tensor RoundedWeight(WeightSite site) => given.Weights.TryGetValue(site.Node.Name, out GivenWeight? weight) ? AffineQuantizer.Dequantize(weight.Codes, weight.Parameters)
-            : SimulatedGraph.Nearest(site, WeightQuantizer.FitChannels(site.Weight.Constant!, site.Axis, site.Format, _options.EffectiveWeightRange(site.Format), site.Granularity));
+            : SimulatedGraph.Nearest(site, WeightQuantizer.FitChannels(site.Weight.Constant!, site.Axis, site.Format, formats.WeightRangeOf(site.Node), site.Granularity));
     }
 
     /// <summary>Excluded nodes that preparation folded into others.</summary>
-    private IEnumerable<string> ExclusionsWithoutEffect(Graph graph) => _options.Exclude
+    private IEnumerable<string> ExclusionsWithoutEffect(IEnumerable<string> names, Graph graph) => names
         .Where(name => graph.Nodes.All(node => node.Name != name))
         .Select(name => $"excluding '{name}' has no effect: {_changes.GetValueOrDefault(name, "preparation removed it")}; exclude the node that took it in");
+
+    private void RequireSameCalibration(QuantizationOptions options)
+    {
+        bool isRewritten = !FloatTransforms.OfModel(options.Transforms).SequenceEqual(FloatTransforms.OfModel(_options.Transforms));
+        if (isRewritten || SamplesNeeded(options) > SamplesNeeded(_options)) throw new InvalidOperationException("Bug in quantization: other transforms need a new calibration");
+        Placement placement = Place(Prepared, options, _calibrator.Estimators);
+        var formats = new FormatRules(Prepared, placement, options);
+        Value? other = Observed(Prepared, placement).FirstOrDefault(value => _rules.TryGetValue(value.Name, out RangeRule? rule) && rule != formats.ActivationRangeOf(value));
+        if (other is not null) throw new InvalidOperationException($"Bug in quantization: another range rule of {other} needs a new calibration");
+    }
+
+    private static int SamplesNeeded(QuantizationOptions options) => options.Transforms.Select(transform => transform.SamplesNeeded).DefaultIfEmpty().Max();
 
     private static Placement Place(Graph graph, QuantizationOptions options, IReadOnlyDictionary<string, RangeEstimator> estimators)
     {
@@ -126,10 +153,9 @@ internal sealed class CalibratedModel
     }
 
     /// <summary>Names of the values whose range the default options need, for a prepared graph.</summary>
-    internal static IEnumerable<string> Observed(Graph prepared) => Observed(prepared, Place(prepared, new(), new Dictionary<string, RangeEstimator>()));
+    internal static IEnumerable<string> Observed(Graph prepared) => Observed(prepared, Place(prepared, new(), new Dictionary<string, RangeEstimator>())).Select(value => value.Name);
 
     /// <summary>Values whose range is needed: those that carry codes and are not merely moved ones.</summary>
-    private static IEnumerable<string> Observed(Graph graph, Placement placement) => placement.Quantized
-        .Where(value => value.Constant is null && !QuantizerSites.IsMoved(placement, value))
-        .Select(value => value.Name);
+    private static IEnumerable<Value> Observed(Graph graph, Placement placement) => placement.Quantized
+        .Where(value => value.Constant is null && !QuantizerSites.IsMoved(placement, value));
 }

@@ -38,9 +38,12 @@ internal static class ModelCheck
     }
 
     /// <exception cref="ArgumentException">A name is of no node.</exception>
-    public static void CheckExclusions(Graph original, IEnumerable<string> names)
+    public static void CheckExclusions(Graph original, IEnumerable<string> names) => CheckExclusions([.. original.Nodes.Select(node => node.Name)], names);
+
+    /// <exception cref="ArgumentException">A name is not among the known ones.</exception>
+    public static void CheckExclusions(IReadOnlyList<string> nodes, IEnumerable<string> names)
     {
-        var known = original.Nodes.Select(node => node.Name).ToHashSet(StringComparer.Ordinal);
+        var known = nodes.ToHashSet(StringComparer.Ordinal);
         foreach (string name in names)
         {
             if (!known.Contains(name)) throw new ArgumentException($"the model has no node '{name}' to exclude{Data.Closest.Suggestion(name, known)}", nameof(names));

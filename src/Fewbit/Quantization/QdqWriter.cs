@@ -7,7 +7,7 @@ namespace Fewbit.Quantization;
 
 /// <summary>Writes quantizers into a prepared float graph: QuantizeLinear and DequantizeLinear around integer nodes, integer weights and biases.</summary>
 internal sealed class QdqWriter(
-    Graph graph, Placement placement, ActivationParameters activations, Func<Node, NumberFormat> weightFormat, Func<NumberFormat, RangeRule> weightRange, WeightGranularity granularity, IReadOnlyDictionary<string, GivenWeight> givenWeights)
+    Graph graph, Placement placement, ActivationParameters activations, FormatRules formats, IReadOnlyDictionary<string, GivenWeight> givenWeights)
 {
     private readonly Dictionary<Value, (Value Codes, Value Real)> _written = [];
     private readonly Dictionary<Value, (Value Scale, Value ZeroPoint)> _constants = [];
@@ -114,9 +114,8 @@ internal sealed class QdqWriter(
         if (OperatorRules.WeightOf(node) is not { } weight) return;
         // A layer that may compute in float keeps its float bias.
         float inputScale = placement.IsForIntegers ? activations.Of(node.Inputs[0]!).Scale : 1;
-        NumberFormat format = weightFormat(node);
         Value? bias = node.OpType == "MatMul" || !placement.IsForIntegers ? null : node.Input(2);
-        QuantizedWeight quantized = WeightQuantizer.Quantize(node, weight, bias?.Constant, inputScale, format, weightRange(format), granularity, givenWeights.GetValueOrDefault(node.Name));
+        QuantizedWeight quantized = WeightQuantizer.Quantize(node, weight, bias?.Constant, inputScale, formats.WeightOf(node), formats.WeightRangeOf(node), formats.GranularityOf(node), givenWeights.GetValueOrDefault(node.Name));
         _weightReports.Add(quantized.Report);
         // Nodes that read one weight share its codes where these and their scales are equal.
         Value? real = _weights.FirstOrDefault(known => known.Weight == weight && known.Quantized.SameAs(quantized)).Real;

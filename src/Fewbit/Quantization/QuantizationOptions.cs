@@ -55,6 +55,9 @@ public sealed record QuantizationOptions
     /// <summary>Names of nodes that stay float.</summary>
     public IReadOnlyCollection<string> Exclude { get; init; } = [];
 
+    /// <summary>Other settings for some nodes, in order: the last override of a node that states a field decides it. Default: none.</summary>
+    public IReadOnlyList<LayerOverride> Overrides { get; init; } = [];
+
     /// <summary>Whether the outputs of the model are quantized too, so that a final Conv runs in integers. Default: false.</summary>
     public bool QuantizeOutputs { get; init; }
 
@@ -64,6 +67,8 @@ public sealed record QuantizationOptions
     {
         if (QuantizeOutputs && (Activations is null || Placement == QuantizerPlacement.Paper))
             throw new ArgumentException($"the outputs of the model cannot be quantized {(Activations is null ? "with float activations" : "in the placement of papers")}; leave QuantizeOutputs out");
+        if (Activations is null && Overrides.FirstOrDefault(layer => (layer.Activations, layer.ActivationRange) != (null, null)) is { } contradicted)
+            throw new ArgumentException($"the override of '{contradicted.Layers}' is for activations, which stay float; leave it out, or state Activations");
         FloatTransforms.CheckOrder(Transforms);
         bool isBrecq = Method is RoundingMethod.AdaRound or RoundingMethod.Brecq;
         return this with { KeepFirstOutputAt8Bits = KeepFirstOutputAt8Bits ?? isBrecq, KeepLastInputAt8Bits = KeepLastInputAt8Bits ?? !isBrecq };
@@ -73,9 +78,9 @@ public sealed record QuantizationOptions
 
     internal RangeRule EffectiveWeightRange(NumberFormat format) => WeightRange ?? (format.BitWidth >= 8 ? RangeRule.MinMax : RangeRule.MeanSquaredError);
 
-    private static NumberFormat CheckWeights(NumberFormat format) => format is IntegerFormat and ({ BitWidth: <= 8, HasSignedCodes: true } or { BitWidth: <= 7 }) ? format
+    internal static NumberFormat CheckWeights(NumberFormat format) => format is IntegerFormat and ({ BitWidth: <= 8, HasSignedCodes: true } or { BitWidth: <= 7 }) ? format
         : throw new ArgumentException($"weights cannot be {format}, expected int1 to int8 or uint1 to uint7: an unsigned 8-bit weight does not fit the int8 container", nameof(format));
 
-    private static NumberFormat? CheckActivations(NumberFormat? format) => format is null or IntegerFormat { BitWidth: <= 8, IsSigned: false } ? format
+    internal static NumberFormat? CheckActivations(NumberFormat? format) => format is null or IntegerFormat { BitWidth: <= 8, IsSigned: false } ? format
         : throw new ArgumentException($"activations cannot be {format}, expected uint1 to uint8, what ONNX Runtime fuses on a CPU", nameof(format));
 }

@@ -1,3 +1,4 @@
+using Fewbit.Calibration;
 using Fewbit.Formats;
 using Fewbit.Graphs;
 
@@ -10,7 +11,8 @@ namespace Fewbit.Quantization;
 /// <param name="Format">The codes: signed ones are narrow.</param>
 /// <param name="Scheme">Symmetric for signed formats, affine for unsigned ones.</param>
 /// <param name="Granularity">Which weights share a scale.</param>
-internal sealed record WeightSite(Node Node, int Input, int Axis, NumberFormat Format, QuantizationScheme Scheme, WeightGranularity Granularity)
+/// <param name="Range">How its range is chosen, where this layer has a rule of its own.</param>
+internal sealed record WeightSite(Node Node, int Input, int Axis, NumberFormat Format, QuantizationScheme Scheme, WeightGranularity Granularity, RangeRule? Range = null)
 {
     /// <summary>The float weight.</summary>
     public Value Weight => Node.Inputs[Input]!;
@@ -20,7 +22,8 @@ internal sealed record WeightSite(Node Node, int Input, int Axis, NumberFormat F
 /// <param name="Value">The value, behind its activation.</param>
 /// <param name="Format">The codes.</param>
 /// <param name="IsPaperSite">False for the 8-bit quantizers that only integer execution needs.</param>
-internal sealed record ActivationSite(Value Value, NumberFormat Format, bool IsPaperSite);
+/// <param name="Range">How its range is chosen, where this value has a rule of its own.</param>
+internal sealed record ActivationSite(Value Value, NumberFormat Format, bool IsPaperSite, RangeRule? Range = null);
 
 /// <summary>Where quantizers stand in a prepared float graph. Values that merely move the codes of another have none of their own.</summary>
 internal sealed class QuantizerSites
@@ -37,8 +40,10 @@ internal sealed class QuantizerSites
     /// <param name="prepared">A graph that <see cref="Preparation"/> made.</param>
     /// <param name="options">Placement, bits and exceptions.</param>
     /// <exception cref="InvalidDataException">Nothing can be quantized.</exception>
+    /// <exception cref="ArgumentException">A node that is excluded or overridden is not there.</exception>
     public static QuantizerSites Find(Graph prepared, QuantizationOptions options)
     {
+        options = LayerOverrides.Expand(options, prepared);
         var excluded = options.Exclude.ToHashSet(StringComparer.Ordinal);
         var placement = new Placement(prepared, node => excluded.Contains(node.Name) ? "excluded" : null, options);
         ModelCheck.CheckPlacement(prepared, placement);
@@ -46,13 +51,17 @@ internal sealed class QuantizerSites
     }
 
     internal static QuantizerSites Of(Graph graph, Placement placement, FormatRules formats) => new(
-        [.. graph.Nodes.Where(node => placement.Selected.Contains(node) && OperatorRules.WeightOf(node) is not null).Select(node => SiteOf(node, formats.WeightOf(node), formats.Granularity))],
-        [.. placement.Quantized.Where(value => value.Constant is null && !IsMoved(placement, value)).Select(value => new ActivationSite(value, formats.ActivationOf(value), formats.IsPaperSite(value)))]);
+        [.. graph.Nodes.Where(node => placement.Selected.Contains(node) && OperatorRules.WeightOf(node) is not null).Select(node => SiteOf(node, formats))],
+        [.. placement.Quantized.Where(value => value.Constant is null && !IsMoved(placement, value)).Select(value => new ActivationSite(value, formats.ActivationOf(value), formats.IsPaperSite(value), formats.ActivationRangeOverride(value)))]);
 
     /// <summary>True where a value holds codes of another.</summary>
     internal static bool IsMoved(Placement placement, Value value) =>
         placement.IsIntegerResult(value) && placement.RoleOf(placement.SourceOf(value)!) is NodeRole.PassThrough or NodeRole.Pad;
 
-    private static WeightSite SiteOf(Node node, NumberFormat format, WeightGranularity granularity) =>
-        new(node, 1, OperatorRules.ChannelAxis(node), WeightQuantizer.CodesOf(format), WeightQuantizer.SchemeOf(format), granularity);
+    private static WeightSite SiteOf(Node node, FormatRules formats)
+    {
+        NumberFormat format = formats.WeightOf(node);
+        return new(node, 1, OperatorRules.ChannelAxis(node), WeightQuantizer.CodesOf(format), WeightQuantizer.SchemeOf(format),
+            formats.GranularityOf(node), formats.WeightRangeOverride(node));
+    }
 }

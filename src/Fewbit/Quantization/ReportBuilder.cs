@@ -72,7 +72,7 @@ internal static class ReportBuilder
     {
         if (options.Exclude.Contains(node.Name)) return "float";
         bool hasWeight = OperatorRules.WeightOf(node) is not null;
-        string activations = $"{options.Activations?.Name ?? "float"} activations";
+        string activations = $"{formats.RequestedActivationsOf(node)?.Name ?? "float"} activations";
         return placement.RoleOf(node) == NodeRole.NotNumeric ? "" : hasWeight ? $"{formats.WeightOf(node).Name} weights, {activations}" : activations;
     }
 

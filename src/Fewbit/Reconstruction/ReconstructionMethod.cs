@@ -99,16 +99,16 @@ internal sealed record ReconstructionMethod
     /// <param name="limits">Seed, budgets, checkpoint; passes, units and ranges are the method's.</param>
     public Reconstructor CreateReconstructor(Graph prepared, QuantizerSites sites, ReconstructionOptions limits)
     {
-        var grids = sites.Weights.ToDictionary(site => site.Node.Name, site => WeightQuantizer.FitChannels(site.Weight.Constant!, site.Axis, site.Format, Range, site.Granularity), StringComparer.Ordinal);
+        var grids = sites.Weights.ToDictionary(site => site.Node.Name, site => WeightQuantizer.FitChannels(site.Weight.Constant!, site.Axis, site.Format, site.Range ?? Range, site.Granularity), StringComparer.Ordinal);
         ReconstructionOptions options = limits with { Passes = Passes, Granularity = Granularity, RangeSamples = RangeSamples, RangeSource = RangeSource };
         return new(prepared, sites, grids, Fit, options);
     }
 
     private QuantizationParameters Fit(ActivationSite site, Tensor values)
     {
-        RangeRule rule = ActivationRange ?? Range;
+        RangeRule rule = site.Range ?? ActivationRange ?? Range;
         // With 8 bits and values on both sides a paper's search is slow, and the papers have no quantizer there.
-        RangeEstimator estimator = (rule.IsPaperSearch && !site.IsPaperSite ? RangeRule.MeanSquaredError : rule).CreateEstimator();
+        RangeEstimator estimator = (site.Range is null && rule.IsPaperSearch && !site.IsPaperSite ? RangeRule.MeanSquaredError : rule).CreateEstimator();
         estimator.Observe(values.Span<float>());
         (float scale, int zeroPoint) = estimator.Fit(site.Format, QuantizationScheme.Affine);
         return new(site.Format, scale, zeroPoint);

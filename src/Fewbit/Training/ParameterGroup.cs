@@ -1,4 +1,4 @@
-using System.Text.RegularExpressions;
+using Fewbit.Data;
 using Fewbit.Tensors;
 
 namespace Fewbit.Training;
@@ -6,7 +6,7 @@ namespace Fewbit.Training;
 /// <summary>Parameters that learn in another way than the rest. A parameter belongs to the first group that takes it.</summary>
 public sealed record ParameterGroup
 {
-    /// <summary>Names of the parameters, with * for any text: <c>*.bias</c>, <c>layer1.*</c>. Default: all.</summary>
+    /// <summary>Names of the parameters, with * for any text and ? for one character: <c>*.bias</c>, <c>layer1.*</c>. Default: all.</summary>
     public string Names { get; init; } = "*";
 
     /// <summary>Whether the group takes vectors and scalars alone (biases, scales of normalizations), which usually get no decay.</summary>
@@ -22,8 +22,5 @@ public sealed record ParameterGroup
     public bool IsFrozen { get; init; }
 
     /// <summary>Whether the group takes a parameter.</summary>
-    internal bool Takes(string name, int rank) => (!IsVectorsOnly || rank <= 1) && Matches(Names, name);
-
-    private static bool Matches(string pattern, string name) =>
-        Regex.IsMatch(name, $"^{Regex.Escape(pattern).Replace("\\*", ".*", StringComparison.Ordinal)}$", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
+    internal bool Takes(string name, int rank) => (!IsVectorsOnly || rank <= 1) && NamePattern.Matches(Names, name);
 }

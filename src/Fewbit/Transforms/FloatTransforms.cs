@@ -20,6 +20,9 @@ internal static class FloatTransforms
         return reports;
     }
 
+    /// <summary>Those that change the float model, before quantizers are known.</summary>
+    public static IEnumerable<ModelTransform> OfModel(IEnumerable<ModelTransform> transforms) => transforms.Where(transform => transform is not CorrectBiases);
+
     /// <exception cref="ArgumentException">Bias correction is not the last, or is there twice.</exception>
     public static void CheckOrder(IReadOnlyList<ModelTransform> transforms)
     {
