@@ -6,10 +6,11 @@ using Fewbit.Evaluation;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.OnnxRuntime;
+using Fewbit.Tensors;
 
 namespace Fewbit.Cli.Commands;
 
-internal sealed record EvaluateSettings(string Model, string Data, string? Float, bool InOnnxRuntime, DataSettings Reading, CommonSettings Common);
+internal sealed record EvaluateSettings(string Model, string Data, string? Float, bool InOnnxRuntime, MetricSettings Metric, DataSettings Reading, CommonSettings Common);
 
 /// <summary>Accuracy of a model.</summary>
 /// <param name="Model">Its file.</param>
@@ -23,9 +24,10 @@ internal sealed record EvaluateSettings(string Model, string Data, string? Float
 /// <param name="Top1High">Upper end of its 95 % interval.</param>
 /// <param name="LabelRemark">What looks wrong with the labels; null if nothing.</param>
 /// <param name="AgainstFloat">Compared with the float model.</param>
+/// <param name="Score">The metric's value without a float model; null with one, and for class scores.</param>
 internal sealed record EvaluateReport(
     string Model, string? Float, string Engine, string Data, PreprocessingChoice Preprocessing, long Samples, double? Top1, double? Top1Low, double? Top1High,
-    string? LabelRemark, Judgement? AgainstFloat);
+    string? LabelRemark, Judgement? AgainstFloat, JudgedScore? Score = null);
 
 /// <summary>fewbit evaluate.</summary>
 internal static class EvaluateCommand
@@ -33,15 +35,19 @@ internal static class EvaluateCommand
     public static Command Create(CommonOptions common, CommandOutput output, CancellationToken cancellation)
     {
         var model = new Argument<string>("model") { Description = "ONNX model to judge." };
-        var data = new Option<string>("--data", "-d") { Description = "Data to judge on: a folder of pictures, CIFAR-10 batches, CSV, IDX, .npy or .npz.", Required = true, HelpName = "DIR|FILE" };
+        var data = new Option<string>("--data", "-d") { Description = "Data to judge on: a folder of pictures, CIFAR-10 batches, CSV, IDX, .npy, .npz, text or token numbers (.bin).", Required = true, HelpName = "DIR|FILE" };
         var floatModel = new Option<string?>("--float") { Description = "Float model to compare with. Default: model.onnx beside model.int8.onnx.", HelpName = "FILE" };
         Option<string> engine = new Option<string>("--engine") { Description = "What runs the models: fewbit or onnxruntime.", DefaultValueFactory = _ => "fewbit" }.AcceptOnlyFromAmong("fewbit", "onnxruntime");
-        var command = new Command("evaluate", "Measures the accuracy of a model, with its interval and the float model beside it.") { model, data, floatModel, engine };
+        var command = new Command("evaluate", "Measures how good a model is, with its interval and the float model beside it.") { model, data, floatModel, engine };
+        var metric = new MetricArguments();
+        metric.AddTo(command);
         var reading = new DataOptions();
         reading.AddTo(command);
         command.SetAction(parsed => Run(new(parsed.GetRequiredValue(model), parsed.GetRequiredValue(data), parsed.GetValue(floatModel), parsed.GetValue(engine) == "onnxruntime",
-            reading.Read(parsed), common.Read(parsed)), output, cancellation));
-        HelpWithExamples.SetExamples(command, "fewbit evaluate model.int8.onnx --data val/", "fewbit evaluate small.onnx --float model.onnx --data test.npz --engine onnxruntime");
+            metric.Read(parsed), reading.Read(parsed), common.Read(parsed)), output, cancellation));
+        HelpWithExamples.SetExamples(command, "fewbit evaluate model.int8.onnx --data val/", "fewbit evaluate small.onnx --float model.onnx --data test.npz --engine onnxruntime",
+            "fewbit evaluate sr.int8.onnx --metric psnr --data LRx4/ --reference HR/", "fewbit evaluate language.int8.onnx --metric perplexity --data test.txt --vocabulary vocab.json",
+            "fewbit evaluate detector.int8.onnx --metric map-vs-float --data pictures/ --float detector.onnx");
         return command;
     }
 
@@ -75,16 +81,36 @@ internal static class EvaluateCommand
         var report = new EvaluateReport(settings.Model, floatPath, library is null ? "Fewbit" : $"ONNX Runtime {library.Version}", data.Description, preprocessing, data.Count,
             null, null, null, FloatCheck.Of(few.Labels is null ? null : PreprocessingTrial.Try(model, few, preprocessing.Settings, cancellation), few).LabelOrder?.Message, null);
         var batches = new SampleBatches(data, model.Inputs, preprocessing.Settings, settings.Reading.Batches);
+        Func<PairedMetric>? metric = settings.Metric.Choose(model, data);
         if (floatGraph is not null)
         {
             using IModelRunner reference = Open(floatGraph, library, settings.Common);
-            var judgement = Judgement.Of(output.WithProgress("judging", data.Count, "samples", progress => ModelEvaluation.Compare(reference, model, batches.Enumerate(cancellation), null, progress, cancellation)));
+            EvaluationResult result = output.WithProgress("judging", data.Count, "samples", progress => new PairedJudge(reference, batches.Enumerate, metric, cacheBytes: 0).Judge(model, progress, cancellation));
+            var judgement = Judgement.Of(result, settings.Metric.ScoreOf(result));
             return WithAccuracy(report with { AgainstFloat = judgement }, judgement.Top1);
         }
+        if (metric?.Invoke() is { } alone) return report with { Score = new(Alone(model, batches, alone, data.Count, output, cancellation)) };
+        if (settings.Metric.Name == Metric.Agreement.Name) throw new InvalidDataException("--metric agreement compares with the float model; give it with --float");
         if (data.Labels is not { } labels) throw new InvalidDataException($"{settings.Data}: there are no labels to judge '{settings.Model}' by; give them, or the float model with --float");
         Predictions predictions = output.WithProgress("evaluating", data.Count, "samples", progress => Predictions.Of(model, batches, progress, cancellation))
             ?? throw new InvalidDataException($"{settings.Model}: has no class scores to judge by; give the float model with --float");
         return WithAccuracy(report with { LabelRemark = LabelOrder.Detect(predictions.Top, labels, predictions.Classes, data.ClassNames)?.Message }, predictions.Top1(labels));
+    }
+
+    private static PairedScore Alone(IModelRunner model, SampleBatches batches, PairedMetric metric, int count, CommandOutput output, CancellationToken cancellation)
+    {
+        if (metric.Metric == Metric.MapVsFloat) throw new InvalidDataException("map-vs-float compares with the boxes of the float model; give it with --float");
+        return output.WithProgress("evaluating", count, "samples", progress =>
+        {
+            long done = 0;
+            foreach (SampleBatch batch in batches.Enumerate(cancellation))
+            {
+                IReadOnlyDictionary<string, Tensor> outputs = model.Run(batch.Inputs);
+                metric.Add(outputs, outputs, batch);
+                progress.Report(done += batch.Count);
+            }
+            return metric.Result;
+        });
     }
 
     private static EvaluateReport WithAccuracy(EvaluateReport report, double? top1)
@@ -106,6 +132,7 @@ internal static class EvaluateCommand
             ("data", report.Data),
             ("preprocessing", report.Preprocessing.ToString()),
             .. report.Top1 is { } top1 ? new[] { ("top-1", $"{Words.Percent(top1, 2)} (95 %: {Words.Percent(report.Top1Low!.Value, 2)} to {Words.Percent(report.Top1High!.Value, 2)})") } : [],
+            .. report.Score is { } score ? new[] { (score.Title, score.ValueText()) } : [],
             .. report.LabelRemark is { } remark ? new[] { ("labels", remark) } : [],
         ]);
         if (report.AgainstFloat is not { } judgement) return;

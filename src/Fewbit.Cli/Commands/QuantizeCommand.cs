@@ -32,6 +32,7 @@ internal sealed record QuantizeSettings
     public bool QuantizeOutputs { get; init; }
     public bool Force { get; init; }
     public bool Verbose { get; init; }
+    public MetricSettings Metric { get; init; } = new();
     public DataSettings Reading { get; init; } = new();
     public CommonSettings Common { get; init; } = new();
 }
@@ -42,7 +43,7 @@ internal static class QuantizeCommand
     public static Command Create(CommonOptions common, CommandOutput output, CancellationToken cancellation)
     {
         var model = new Argument<string>("model") { Description = "Float ONNX model." };
-        var calibration = new Option<string?>("--calibration", "-c") { Description = "Data that ranges are estimated on: a folder of pictures, CIFAR-10 batches, CSV, IDX, .npy or .npz.", HelpName = "DIR|FILE" };
+        var calibration = new Option<string?>("--calibration", "-c") { Description = "Data that ranges are estimated on: a folder of pictures, CIFAR-10 batches, CSV, IDX, .npy, .npz, text or token numbers (.bin).", HelpName = "DIR|FILE" };
         var data = new Option<string?>("--data", "-d") { Description = "Data that the result is judged on. Default: a fifth of the calibration data, which is held out.", HelpName = "DIR|FILE" };
         var target = new Option<string?>("--output", "-o") { Description = "File to write. Default: the model's name with .int8 before .onnx.", HelpName = "FILE" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace the file if it is there." };
@@ -69,6 +70,8 @@ internal static class QuantizeCommand
         mode.AddTo(command);
         var transforms = new TransformArguments();
         transforms.AddTo(command);
+        var metric = new MetricArguments();
+        metric.AddTo(command);
         var reading = new DataOptions();
         reading.AddTo(command);
         command.SetAction(parsed => Run(new()
@@ -78,7 +81,7 @@ internal static class QuantizeCommand
             Placement = parsed.GetValue(placement)!, Range = parsed.GetValue(range), WeightRange = parsed.GetValue(weightRange), FirstLast = parsed.GetValue(firstLast)!,
             Learning = learning.Read(parsed), Mode = mode.Read(parsed), Transforms = transforms.Read(parsed),
             Samples = parsed.GetValue(samples), Exclude = parsed.GetValue(exclude), ExcludeFrom = parsed.GetValue(excludeFrom), QuantizeOutputs = parsed.GetValue(quantizeOutputs),
-            Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Reading = reading.Read(parsed), Common = common.Read(parsed),
+            Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Metric = metric.Read(parsed), Reading = reading.Read(parsed), Common = common.Read(parsed),
         }, output, cancellation));
         HelpWithExamples.SetExamples(command,
             "fewbit quantize model.onnx --calibration pictures/",

@@ -24,7 +24,8 @@ internal sealed record DataPlan(DataSet Pool, DataSet Calibration, DataSet Judgi
         bool isOne = calibration is null || data is null || Path.GetFullPath(calibration) == Path.GetFullPath(data);
         if (!isOne)
         {
-            DataSet pool = settings.Open(first, inputs);
+            // The reference pictures are those of the judging data.
+            DataSet pool = (settings with { Reference = null }).Open(first, inputs);
             return new(pool, SampleSelection.Draw(pool, samples, seed), settings.Open(data!, inputs), null);
         }
         (DataSet kept, DataSet heldOut) = SampleSelection.Split(settings.Open(first, inputs), seed);

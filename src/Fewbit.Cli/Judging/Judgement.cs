@@ -18,23 +18,34 @@ namespace Fewbit.Cli.Judging;
 /// <param name="Agreement">Share of samples on which both rank the same class first; null where no output has class scores.</param>
 /// <param name="MeanKl">Mean Kullback-Leibler divergence of the class probabilities, in nats.</param>
 /// <param name="OutputSignalToNoise">Of each float32 output, in decibels.</param>
+/// <param name="Score">The value of the metric; null where neither metric nor class scores are at hand.</param>
 internal sealed record Judgement(
     long Samples, long Labelled, double? FloatTop1, double? Top1, double? FloatTop5, double? Top5, double? Difference, double? DifferenceLow, double? DifferenceHigh, double? McNemarP,
-    double? Agreement, double? MeanKl, IReadOnlyDictionary<string, double> OutputSignalToNoise)
+    double? Agreement, double? MeanKl, IReadOnlyDictionary<string, double> OutputSignalToNoise, JudgedScore? Score)
 {
-    public static Judgement Of(EvaluationResult result)
+    public static Judgement Of(EvaluationResult result) => Of(result, result.Score);
+
+    /// <param name="result">Both models compared.</param>
+    /// <param name="chosen">The score asked for.</param>
+    public static Judgement Of(EvaluationResult result, PairedScore? chosen)
     {
+        JudgedScore? score = chosen is null ? null : new(chosen);
         var noise = result.Outputs.ToDictionary(pair => pair.Key, pair => pair.Value.SignalToNoise, StringComparer.Ordinal);
-        if (result.Classification is not { } scores) return new(result.Samples, 0, null, null, null, null, null, null, null, null, null, null, noise);
-        if (scores.Labelled == 0) return new(result.Samples, 0, null, null, null, null, null, null, null, null, scores.Agreement, scores.MeanKl, noise);
+        if (result.Classification is not { } scores) return new(result.Samples, 0, null, null, null, null, null, null, null, null, null, null, noise, score);
+        if (scores.Labelled == 0) return new(result.Samples, 0, null, null, null, null, null, null, null, null, scores.Agreement, scores.MeanKl, noise, score);
         Interval interval = scores.DifferenceInterval!.Value;
         return new(result.Samples, scores.Labelled, scores.ReferenceTop1, scores.Top1, scores.ReferenceTop5, scores.Top5, scores.Difference, interval.Low, interval.High, scores.P,
-            scores.Agreement, scores.MeanKl, noise);
+            scores.Agreement, scores.MeanKl, noise, score);
     }
 
     /// <summary>The rows of a table: what, float, model, change.</summary>
     public IEnumerable<IReadOnlyList<string>> Rows()
     {
+        if (Score is { IsOfClasses: false })
+        {
+            foreach (IReadOnlyList<string> row in Score.Rows()) yield return row;
+            yield break;
+        }
         if (Top1 is { } top1)
         {
             yield return ["top-1", Words.Percent(FloatTop1!.Value, 2), Words.Percent(top1, 2), Change()];

@@ -43,7 +43,7 @@ internal sealed record PreprocessingTrial(Preprocessing Preprocessing, double? T
     private static Preprocessing[] Candidates(IModelRunner model)
     {
         if (model.Inputs is not [var only] || PictureInput.TryFrom(only) is not { } input) return [];
-        IEnumerable<Preprocessing> presets = Preprocessing.Presets.Where(preset => preset.Fits(input.Channels));
+        IEnumerable<Preprocessing> presets = Preprocessing.ClassifierPresets.Where(preset => preset.Fits(input.Channels));
         // Both have the same numbers; only small models take whole pictures.
         return [.. presets.Where(preset => preset.Name != (input.Width <= LargestWhole ? "imagenet" : "cifar10"))];
     }

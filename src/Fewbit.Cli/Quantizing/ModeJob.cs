@@ -57,7 +57,8 @@ internal sealed class ModeJob(QuantizeSettings settings, DatalessMode mode, Comm
         DataSet few = SampleSelection.Draw(data, PreprocessingChoice.TrialSamples, settings.Common.Seed);
         PreprocessingChoice preprocessing = PreprocessingChoice.Make(settings.Reading, original, reference, few, output, cancellation);
         var batches = new SampleBatches(data, reference.Inputs, preprocessing.Settings, settings.Reading.Batches);
-        return (Judgement.Of(output.WithProgress("judging", data.Count, "samples", progress => ModelEvaluation.Compare(reference, other, batches.Enumerate(cancellation), null, progress, cancellation))),
-            $"{data.Description}; preprocessing {preprocessing}");
+        var judge = new PairedJudge(reference, batches.Enumerate, settings.Metric.Choose(reference, data), cacheBytes: 0);
+        EvaluationResult result = output.WithProgress("judging", data.Count, "samples", progress => judge.Judge(other, progress, cancellation));
+        return (Judgement.Of(result, settings.Metric.ScoreOf(result)), $"{data.Description}; preprocessing {preprocessing}");
     }
 }

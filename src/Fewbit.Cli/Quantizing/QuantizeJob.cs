@@ -44,6 +44,8 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         AboutModel(() => quantizer.Preview(options));
         using ModelRunner floatModel = Engines.Fewbit(original);
         DataPlan plan = DataPlan.Open(settings.Reading, floatModel.Inputs, settings.Calibration, settings.Data, settings.Samples ?? (Checkpoint is null ? FewSamples : SamplesToLearn), settings.Common.Seed);
+        // A metric that does not go with model or data is said before calibration.
+        _ = settings.Metric.Choose(floatModel, plan.Judging);
         (PreprocessingChoice preprocessing, FloatCheck check) = CheckFloat(original, floatModel, plan);
 
         if (Checkpoint is not null && !settings.Learning.Resume) ArtifactFile.Delete(Checkpoint);
@@ -55,7 +57,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         output.Written.Add(_target);
         if (Checkpoint is not null) ArtifactFile.Delete(Checkpoint);
 
-        Judgement judgement = Judge(floatModel, result.Model, Batches(floatModel, plan.Judging, preprocessing), plan.Judging.Count);
+        Judgement judgement = Judge(floatModel, result.Model, Batches(floatModel, plan.Judging, preprocessing), plan.Judging);
         DataSet some = SampleSelection.Draw(plan.Judging, VerificationSamples, settings.Common.Seed);
         IReadOnlyDictionary<string, Tensors.Tensor> one = new SampleBatches(some.Subset([0], "one sample"), floatModel.Inputs, preprocessing.Settings, new() { BatchSize = 1, Threads = 1 }).First().Inputs;
         return new(
@@ -70,7 +72,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
     /// <exception cref="InvalidDataException">The float model is near chance, and --force is not given.</exception>
     private (PreprocessingChoice, FloatCheck) CheckFloat(Graph original, IModelRunner floatModel, DataPlan plan)
     {
-        DataSet few = SampleSelection.Draw(plan.Pool.Labels is null && plan.Judging.Labels is not null ? plan.Judging : plan.Pool, PreprocessingChoice.TrialSamples, settings.Common.Seed);
+        DataSet few = SampleSelection.Draw(plan.Pool.Labels is null && (plan.Judging.Labels is not null || plan.Judging.TargetScale is not null) ? plan.Judging : plan.Pool, PreprocessingChoice.TrialSamples, settings.Common.Seed);
         PreprocessingChoice choice = PreprocessingChoice.Make(settings.Reading, original, floatModel, few, output, cancellation);
         var check = FloatCheck.Of(few.Labels is null ? null : PreprocessingTrial.Try(floatModel, few, choice.Settings, cancellation), few);
         if (check.IsNearChance && !settings.Force) throw new InvalidDataException(check.Explain(choice.Settings, floatModel, few, cancellation));
@@ -94,10 +96,12 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         }
     }
 
-    private Judgement Judge(IModelRunner floatModel, Graph quantized, SampleBatches batches, int count)
+    private Judgement Judge(IModelRunner floatModel, Graph quantized, SampleBatches batches, DataSet data)
     {
         using IModelRunner model = Engines.Fewbit(quantized);
-        return Judgement.Of(output.WithProgress("judging", count, "samples", progress => ModelEvaluation.Compare(floatModel, model, batches.Enumerate(cancellation), null, progress, cancellation)));
+        var judge = new PairedJudge(floatModel, batches.Enumerate, settings.Metric.Choose(floatModel, data), cacheBytes: 0);
+        EvaluationResult result = output.WithProgress("judging", data.Count, "samples", progress => judge.Judge(model, progress, cancellation));
+        return Judgement.Of(result, settings.Metric.ScoreOf(result));
     }
 
     /// <summary>Null without ONNX Runtime.</summary>

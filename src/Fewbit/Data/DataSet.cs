@@ -41,6 +41,14 @@ public abstract class DataSet
     /// <summary>The name that messages give a sample: its file, or its number in the file.</summary>
     public abstract string NameOf(int index);
 
+    /// <summary>How many times wider and higher than the samples their targets are; null where the data have no targets.</summary>
+    public virtual int? TargetScale => null;
+
+    /// <summary>What a model should make of a picture, decoded; null where the data have no such targets. Thread-safe.</summary>
+    /// <param name="index">0 to Count - 1.</param>
+    /// <exception cref="InvalidDataException">The target is damaged; the message names it.</exception>
+    public virtual Image? ReadTarget(int index) => null;
+
     /// <summary>Some of the samples, in the given order.</summary>
     /// <param name="indices">Indices into this data set.</param>
     /// <param name="what">What the choice is, for the description: "512 drawn with seed 1".</param>
@@ -60,5 +68,7 @@ public abstract class DataSet
         public override bool IsPictures => all.IsPictures;
         public override Sample Read(int index) => all.Read(indices[index]);
         public override string NameOf(int index) => all.NameOf(indices[index]);
+        public override int? TargetScale => all.TargetScale;
+        public override Image? ReadTarget(int index) => all.ReadTarget(indices[index]);
     }
 }

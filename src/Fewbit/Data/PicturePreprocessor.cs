@@ -34,13 +34,14 @@ public sealed class PicturePreprocessor
     /// <summary>True where the model's first channel is the picture's last.</summary>
     internal bool IsReversed => _settings.ColourOrder == ColourOrder.Bgr;
 
-    /// <summary>Resizes, crops and sets the number of channels; the bytes that <see cref="Write"/> normalizes.</summary>
+    /// <summary>Resizes, crops and sets the number of channels; the bytes that <see cref="Write"/> normalizes. <see cref="LumaRange.Studio"/> keeps the colours, whose luma is no whole number.</summary>
     /// <exception cref="InvalidDataException"><see cref="PictureFit.None"/> and the picture is smaller than the model's input.</exception>
     public Image Fit(Image image, string name)
     {
         ArgumentNullException.ThrowIfNull(image);
+        if (_settings.Enlarge > 1) image = Enlarged(image, name);
         (int height, int width) = (Input.Height ?? _settings.Size ?? image.Height, Input.Width ?? _settings.Size ?? image.Width);
-        image = Input.Channels == 1 ? image.ToGrey() : image.ToRgb();
+        image = Input.Channels == 1 && _settings.Luminance == LumaRange.Full ? image.ToGrey() : image.ToRgb();
         if (image.Height == height && image.Width == width) return image;
         switch (_settings.Fit)
         {
@@ -48,6 +49,7 @@ public sealed class PicturePreprocessor
             case PictureFit.None when image.Height < height || image.Width < width:
                 throw new InvalidDataException($"{name}: is {image.Width} x {image.Height} pixels, input '{Input.Name}' takes {width} x {height} and preprocessing '{_settings.Name}' does not resize; use fit short-side or exact");
             case PictureFit.ShortSide: image = Cover(image, height, width, name); break;
+            case PictureFit.Letterbox: image = Inside(image, height, width); break;
         }
         return ImageResizer.CentreCrop(image, width, height);
     }
@@ -57,6 +59,15 @@ public sealed class PicturePreprocessor
     /// <param name="target">The bytes of one picture in a batch tensor.</param>
     internal void Write(Image image, Span<byte> target)
     {
+        if (image.Channels > Input.Channels)
+        {
+            if (Input.Type == ElementType.Float32)
+            {
+                WriteLuma(image, MemoryMarshal.Cast<byte, float>(target));
+                return;
+            }
+            image = image.ToStudioLuma();
+        }
         switch (Input.Type)
         {
             case ElementType.Float32: Write(image, MemoryMarshal.Cast<byte, float>(target), _values); break;
@@ -65,6 +76,17 @@ public sealed class PicturePreprocessor
             case ElementType.UInt8: Write(image, target, Convert(value => (byte)Math.Clamp(MathF.Round(value), 0, 255))); break;
             case ElementType.Int8: Write(image, MemoryMarshal.Cast<byte, sbyte>(target), Convert(value => (sbyte)Math.Clamp(MathF.Round(value), -128, 127))); break;
             default: throw new InvalidOperationException($"Bug in PictureInput: {Input.Type.Name()} cannot hold pixels");
+        }
+    }
+
+    /// <summary>Rounding luma to bytes costs VDSR 0.07 dB on Set5.</summary>
+    private void WriteLuma(Image image, Span<float> target)
+    {
+        (float divideBy, float mean, float std) = ((float)_settings.DivideBy, At(_settings.Mean, 0), At(_settings.Std, 0));
+        for (int i = 0; i < target.Length; i++)
+        {
+            ReadOnlySpan<byte> pixel = image.Pixels.AsSpan(3 * i, 3);
+            target[i] = ((float)Image.StudioLuma(pixel[0], pixel[1], pixel[2]) / divideBy - mean) / std;
         }
     }
 
@@ -94,6 +116,22 @@ public sealed class PicturePreprocessor
         if ((long)newHeight * newWidth > MaxCoverPixels)
             throw new InvalidDataException($"{name}: is {image.Width} x {image.Height} pixels, too narrow to be resized to cover {width} x {height}; crop it first");
         return ImageResizer.Resize(image, newWidth, newHeight, _settings.Filter);
+    }
+
+    /// <summary>The largest size of the same aspect that lies within the model's; the centre cut pads it.</summary>
+    private Image Inside(Image image, int height, int width)
+    {
+        bool widthBinds = (long)width * image.Height <= (long)height * image.Width;
+        return widthBinds
+            ? ImageResizer.Resize(image, width, Math.Max(1, (int)((long)width * image.Height / image.Width)), _settings.Filter)
+            : ImageResizer.Resize(image, Math.Max(1, (int)((long)height * image.Width / image.Height)), height, _settings.Filter);
+    }
+
+    private Image Enlarged(Image image, string name)
+    {
+        (long height, long width) = ((long)image.Height * _settings.Enlarge, (long)image.Width * _settings.Enlarge);
+        if (height * width > MaxCoverPixels) throw new InvalidDataException($"{name}: is {image.Width} x {image.Height} pixels, too large to be enlarged {_settings.Enlarge} times");
+        return ImageResizer.Resize(image, (int)width, (int)height, ResizeFilter.Bicubic);
     }
 
     /// <summary>The 256 numbers a channel can take, each operation rounded to float32 as frameworks do.</summary>

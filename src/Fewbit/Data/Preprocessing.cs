@@ -13,6 +13,19 @@ public enum PictureFit
 
     /// <summary>Does not resize: cuts the centre; a smaller picture is an error.</summary>
     None,
+
+    /// <summary>Shrinks or enlarges until the whole picture lies in the model's size, in the middle; what is beside it is black.</summary>
+    Letterbox,
+}
+
+/// <summary>The brightness that a model of one channel is given of a coloured picture.</summary>
+public enum LumaRange
+{
+    /// <summary>0 (black) to 255 (white), as Pillow's grey.</summary>
+    Full,
+
+    /// <summary>16 (black) to 235 (white): the Y of YCbCr by ITU-R BT.601, as networks for super-resolution are trained.</summary>
+    Studio,
 }
 
 /// <summary>The order of the colour channels that a model expects.</summary>
@@ -64,8 +77,26 @@ public sealed record Preprocessing
     /// <summary>BGR minus its ImageNet means 103.939, 116.779, 123.68, not scaled: Caffe, the first VGG and ResNet.</summary>
     public static Preprocessing Caffe { get; } = new() { Name = "caffe", ColourOrder = ColourOrder.Bgr, Mean = [103.939, 116.779, 123.68] };
 
-    /// <summary>The presets, those most in use first.</summary>
-    public static IReadOnlyList<Preprocessing> Presets { get; } = [ImageNet, Tf, ZeroToOne, ZeroTo255, Cifar10, Caffe];
+    /// <summary>BGR, stretched, (x - mean) / std with OpenCV's ImageNet statistics: NanoDet.</summary>
+    public static Preprocessing NanoDet { get; } = new()
+    {
+        Name = "nanodet", ColourOrder = ColourOrder.Bgr, Fit = PictureFit.Exact, Mean = [103.53, 116.28, 123.675], Std = [57.375, 57.12, 58.395],
+    };
+
+    /// <summary>BGR, stretched, x/255: FastestDet and other detectors fed by OpenCV.</summary>
+    public static Preprocessing FastestDet { get; } = new() { Name = "fastestdet", ColourOrder = ColourOrder.Bgr, Fit = PictureFit.Exact, DivideBy = 255 };
+
+    /// <summary>RGB, stretched, (x - 127) / 128: UltraFace.</summary>
+    public static Preprocessing UltraFace { get; } = new() { Name = "ultraface", Fit = PictureFit.Exact, Mean = [127], Std = [128] };
+
+    /// <summary>Brightness from 16 to 235 divided by 255, in the picture's own size: networks for super-resolution of one channel.</summary>
+    public static Preprocessing Luma { get; } = ZeroToOne with { Name = "luma", Luminance = LumaRange.Studio };
+
+    /// <summary>The presets of classifiers, those most in use first.</summary>
+    public static IReadOnlyList<Preprocessing> ClassifierPresets { get; } = [ImageNet, Tf, ZeroToOne, ZeroTo255, Cifar10, Caffe];
+
+    /// <summary>All presets.</summary>
+    public static IReadOnlyList<Preprocessing> Presets { get; } = [.. ClassifierPresets, NanoDet, FastestDet, UltraFace, Luma];
 
     /// <summary>Name of the preset, or of the file that holds the settings.</summary>
     public string Name { get; init; } = "custom";
@@ -95,6 +126,16 @@ public sealed record Preprocessing
         get;
         init => field = value is null or (>= 1 and <= 16384) ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "size must be in [1, 16384]");
     }
+
+    /// <summary>How many times wider and higher a picture is made (bicubic) before anything else, 1 to 8: for networks that sharpen an enlarged picture. Default 1.</summary>
+    public int Enlarge
+    {
+        get;
+        init => field = value is >= 1 and <= 8 ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "enlarge must be in [1, 8]");
+    } = 1;
+
+    /// <summary>The brightness that a model of one channel is given.</summary>
+    public LumaRange Luminance { get; init; } = LumaRange.Full;
 
     /// <summary>What each byte is divided by first; finite and above 0. Default 1.</summary>
     public double DivideBy

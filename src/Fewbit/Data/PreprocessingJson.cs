@@ -6,21 +6,28 @@ namespace Fewbit.Data;
 /// <summary>Preprocessing settings as JSON: flat, every key named, unknown keys refused.</summary>
 internal static class PreprocessingJson
 {
-    private static readonly string[] Keys = ["preset", "name", "fit", "margin", "filter", "colourOrder", "layout", "size", "divideBy", "mean", "std"];
+    private static readonly string[] Keys = ["preset", "name", "fit", "margin", "filter", "colourOrder", "layout", "size", "enlarge", "luminance", "divideBy", "mean", "std"];
 
-    public static string Write(Preprocessing settings) => new JsonObject
+    public static string Write(Preprocessing settings)
     {
-        ["name"] = settings.Name,
-        ["fit"] = NameOf(settings.Fit),
-        ["margin"] = settings.Margin,
-        ["filter"] = NameOf(settings.Filter),
-        ["colourOrder"] = NameOf(settings.ColourOrder),
-        ["layout"] = NameOf(settings.Layout),
-        ["size"] = settings.Size,
-        ["divideBy"] = settings.DivideBy,
-        ["mean"] = new JsonArray([.. settings.Mean.Select(value => (JsonNode)value)]),
-        ["std"] = new JsonArray([.. settings.Std.Select(value => (JsonNode)value)]),
-    }.ToJsonString();
+        var json = new JsonObject
+        {
+            ["name"] = settings.Name,
+            ["fit"] = NameOf(settings.Fit),
+            ["margin"] = settings.Margin,
+            ["filter"] = NameOf(settings.Filter),
+            ["colourOrder"] = NameOf(settings.ColourOrder),
+            ["layout"] = NameOf(settings.Layout),
+            ["size"] = settings.Size,
+            ["divideBy"] = settings.DivideBy,
+            ["mean"] = new JsonArray([.. settings.Mean.Select(value => (JsonNode)value)]),
+            ["std"] = new JsonArray([.. settings.Std.Select(value => (JsonNode)value)]),
+        };
+        // Of use to few models; what wrote them without these keys meant the defaults.
+        if (settings.Enlarge != 1) json["enlarge"] = settings.Enlarge;
+        if (settings.Luminance != LumaRange.Full) json["luminance"] = NameOf(settings.Luminance);
+        return json.ToJsonString();
+    }
 
     /// <summary>Reads settings; "preset" names what the other keys change, else the defaults of <see cref="Preprocessing"/> hold.</summary>
     public static Preprocessing Read(string json, string source)
@@ -43,6 +50,8 @@ internal static class PreprocessingJson
                 ColourOrder = Choice(root, "colourOrder", start.ColourOrder),
                 Layout = Choice(root, "layout", start.Layout),
                 Size = root["size"]?.GetValue<int>() ?? start.Size,
+                Enlarge = root["enlarge"]?.GetValue<int>() ?? start.Enlarge,
+                Luminance = Choice(root, "luminance", start.Luminance),
                 DivideBy = root["divideBy"]?.GetValue<double>() ?? start.DivideBy,
                 Mean = Numbers(root["mean"]) ?? start.Mean,
                 Std = Numbers(root["std"]) ?? start.Std,

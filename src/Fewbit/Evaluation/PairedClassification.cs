@@ -16,6 +16,15 @@ namespace Fewbit.Evaluation;
 public sealed record ClassificationResult(
     long Samples, long Labelled, double ReferenceTop1, double Top1, double ReferenceTop5, double Top5, double Agreement, double MeanKl, long Lost, long Gained)
 {
+    /// <summary>1 for each labelled sample that the reference is right on, 0 for the others.</summary>
+    public IReadOnlyList<double> ReferenceRight { get; init; } = [];
+
+    /// <summary>1 for each labelled sample that the other model is right on, 0 for the others.</summary>
+    public IReadOnlyList<double> Right { get; init; } = [];
+
+    /// <summary>1 for each sample on which both rank the same class first, 0 for the others.</summary>
+    public IReadOnlyList<double> Same { get; init; } = [];
+
     /// <summary>Top-1 of the other model minus the reference's, -1 to 1.</summary>
     public double Difference => Labelled == 0 ? double.NaN : (double)(Gained - Lost) / Labelled;
 
@@ -31,13 +40,17 @@ public sealed class PairedClassification
 {
     private long _samples, _labelled, _agree, _lost, _gained;
     private long _reference1, _other1, _reference5, _other5;
+    private readonly List<double> _referenceRight = [], _right = [], _same = [];
     private double _kl;
     private bool? _isProbability;
 
     /// <summary>What was seen so far.</summary>
     public ClassificationResult Result => new(
         _samples, _labelled, Share(_reference1, _labelled), Share(_other1, _labelled), Share(_reference5, _labelled), Share(_other5, _labelled),
-        Share(_agree, _samples), _samples == 0 ? double.NaN : _kl / _samples, _lost, _gained);
+        Share(_agree, _samples), _samples == 0 ? double.NaN : _kl / _samples, _lost, _gained)
+    {
+        ReferenceRight = [.. _referenceRight], Right = [.. _right], Same = [.. _same],
+    };
 
     /// <summary>Takes in the scores of one batch.</summary>
     /// <param name="reference">[N, classes], or with further dimensions of length 1; logits or probabilities.</param>
@@ -60,10 +73,13 @@ public sealed class PairedClassification
         _isProbability ??= IsProbability(reference);
         int first = Scores.ArgMax(reference), second = Scores.ArgMax(other);
         _samples++;
+        _same.Add(first == second ? 1 : 0);
         if (first == second) _agree++;
         _kl += _isProbability.Value ? Scores.KlOfProbabilities(reference, other) : Scores.KlOfLogits(reference, other);
         if (label is not { } wanted) return;
         _labelled++;
+        _referenceRight.Add(first == wanted ? 1 : 0);
+        _right.Add(second == wanted ? 1 : 0);
         if (first == wanted) _reference1++;
         if (second == wanted) _other1++;
         if (Scores.IsAmongFirst(reference, wanted, 5)) _reference5++;

@@ -116,7 +116,7 @@ public class PreprocessingTests
     {
         Assert.All(Preprocessing.Presets, preset => Assert.Equal(preset, Preprocessing.FromJson(preset.ToJson(), "metadata")));
         Assert.All(Preprocessing.Presets, preset => Assert.Equal(preset.Name, Preprocessing.FromJson(preset.ToJson(), "metadata").Name));
-        Assert.Equal(6, Preprocessing.Presets.Distinct().Count());
+        Assert.Equal(10, Preprocessing.Presets.Distinct().Count());
         Assert.Equal("""{"name":"tf","fit":"short-side","margin":1.1428571428571428,"filter":"bilinear","colourOrder":"rgb","layout":"auto","size":null,"divideBy":127.5,"mean":[1],"std":[1]}""", Preprocessing.Tf.ToJson());
     }
 
@@ -130,8 +130,8 @@ public class PreprocessingTests
     }
 
     [Theory]
-    [InlineData("""{"devideBy":255}""", "f.json: unknown preprocessing key 'devideBy', expected preset, name, fit, margin, filter, colourOrder, layout, size, divideBy, mean, std; did you mean 'divideBy'?")]
-    [InlineData("""{"fit":"exactly"}""", "f.json: 'fit' is 'exactly', expected short-side, exact, none; did you mean 'exact'?")]
+    [InlineData("""{"devideBy":255}""", "f.json: unknown preprocessing key 'devideBy', expected preset, name, fit, margin, filter, colourOrder, layout, size, enlarge, luminance, divideBy, mean, std; did you mean 'divideBy'?")]
+    [InlineData("""{"fit":"exactly"}""", "f.json: 'fit' is 'exactly', expected short-side, exact, none, letterbox; did you mean 'exact'?")]
     [InlineData("""{"std":[0,1,1]}""", "f.json: std must be 1 or 3 finite numbers above 0")]
     [InlineData("""{"divideBy":-1}""", "f.json: divideBy must be finite and above 0")]
     [InlineData("""{"preset":"imagnet"}""", "did you mean 'imagenet'?")]

@@ -55,4 +55,19 @@ public sealed class Image
             grey[i] = (byte)((Pixels[3 * i] * 19595 + Pixels[3 * i + 1] * 38470 + Pixels[3 * i + 2] * 7471 + 0x8000) >> 16);
         return new Image(Width, Height, 1, grey);
     }
+
+    /// <summary>The picture with one channel: luma of ITU-R BT.601 from 16 (black) to 235 (white), rounded.</summary>
+    public Image ToStudioLuma()
+    {
+        var luma = new byte[Width * Height];
+        for (int i = 0; i < luma.Length; i++)
+        {
+            ReadOnlySpan<byte> pixel = Pixels.AsSpan(i * Channels, Channels);
+            luma[i] = (byte)Math.Round(StudioLuma(pixel[0], pixel[Channels / 2], pixel[^1]), MidpointRounding.ToEven);
+        }
+        return new Image(Width, Height, 1, luma);
+    }
+
+    /// <summary>16 + (65.481 R + 128.553 G + 24.966 B) / 255 of colours from 0 to 255.</summary>
+    internal static double StudioLuma(double red, double green, double blue) => 16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255;
 }

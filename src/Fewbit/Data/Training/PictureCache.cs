@@ -30,5 +30,9 @@ internal sealed class PictureCache(DataSet data, PicturePreprocessor pictures, l
         return image;
     }
 
-    private Image Load(int index) => pictures.Fit(data.Read(index).Picture!, data.NameOf(index));
+    private Image Load(int index)
+    {
+        Image image = pictures.Fit(data.Read(index).Picture!, data.NameOf(index));
+        return image.Channels == pictures.Input.Channels ? image : image.ToStudioLuma();
+    }
 }
