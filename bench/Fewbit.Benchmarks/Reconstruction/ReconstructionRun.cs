@@ -40,6 +40,7 @@ internal static class ReconstructionRun
         Directory.CreateDirectory(folder);
         ulong[] seeds = [.. args[1..].Where(arg => ulong.TryParse(arg, out _)).Select(ulong.Parse)];
         string[] keys = [.. args[1..].Where(arg => !ulong.TryParse(arg, out _))];
+        if (keys.FirstOrDefault(key => rows.All(row => row.Key != key)) is { } unknown) throw new ArgumentException($"there is no row '{unknown}', expected {string.Join(", ", rows.Select(row => row.Key))}");
         Graph model = OnnxFile.Load(Machine.Data("cifar10/models/resnet20.onnx")), prepared = Preparation.Prepare(model);
         foreach (ulong seed in seeds.Length > 0 ? seeds : [1005, 1006, 1007])
         {
