@@ -49,10 +49,10 @@ internal sealed class QuantizationError
 
     private double OfIntegers(float scale, int zeroPoint, IntegerFormat format)
     {
+        if (scale < 2 * _width) return OfFineCodes(scale, format.RangeOf(zeroPoint));
         // Codes beyond the values are never taken: the search starts and ends at those next to them.
         double lowest = _firstMiddle, highest = _firstMiddle + (_below.Length - 2) * _width;
         int first = CodeOf(lowest, scale, zeroPoint, format), last = CodeOf(highest, scale, zeroPoint, format);
-        if (last - first > _below.Length) return OfBins(scale, zeroPoint, format);
         (double count, double sum) = _below[^1];
         double top = ((double)last - zeroPoint) * scale, below = 0, perBin = 1 / _width, offset = _firstMiddle * perBin;
         for (int code = first; code < last; code++)
@@ -64,14 +64,14 @@ internal sealed class QuantizationError
         return _squares - 2 * top * sum + top * top * count + 2 * scale * below;
     }
 
-    /// <summary>The same bin by bin: cheaper where there are more codes than bins.</summary>
-    private double OfBins(float scale, int zeroPoint, IntegerFormat format)
+    /// <summary>Codes about as close as bins: between the ends an error is as likely anywhere in half a code up or down, which the middles of bins would not tell.</summary>
+    private double OfFineCodes(float scale, ValueRange numbers)
     {
-        double sum = 0;
+        double low = (double)numbers.Min * scale, high = (double)numbers.Max * scale, rounded = (double)scale * scale / 12, sum = 0;
         for (int i = 0; i < _below.Length - 1; i++)
         {
-            double middle = _firstMiddle + i * _width, difference = ((double)CodeOf(middle, scale, zeroPoint, format) - zeroPoint) * scale - middle;
-            sum += (_below[i + 1].Count - _below[i].Count) * difference * difference;
+            double middle = _firstMiddle + i * _width, beyond = Math.Max(low - middle, middle - high);
+            sum += (_below[i + 1].Count - _below[i].Count) * (beyond > scale / 2 ? beyond * beyond : rounded);
         }
         return sum;
     }

@@ -17,6 +17,9 @@ public abstract record RangeRule
     /// <summary>The range with the smallest mean squared quantization error, at most the range of the values.</summary>
     public static RangeRule MeanSquaredError { get; } = new MeanSquaredErrorRule();
 
+    /// <summary>The range behind whose codes the distribution of the values is best kept: the least Kullback-Leibler divergence. Formats of more than 8 bits clip nothing.</summary>
+    public static RangeRule Entropy { get; } = new EntropyRule();
+
     /// <summary>Clips the lowest and the highest values.</summary>
     /// <param name="percent">Share of values that lie below the upper end, and above the lower end, in percent: 50 to 100.</param>
     public static RangeRule Percentile(double percent = 99.999) => new PercentileRule(Require.InRange(percent, 50, 100));
@@ -34,7 +37,7 @@ public abstract record RangeRule
     /// </summary>
     public static RangeRule QDrop { get; } = new QDropRule();
 
-    /// <summary>The rule of a text: minmax, mse, percentile, percentile:99.9, moving-average, moving-average:0.05, brecq, qdrop.</summary>
+    /// <summary>The rule of a text: minmax, mse, entropy, percentile, percentile:99.9, moving-average, moving-average:0.05, brecq, qdrop.</summary>
     /// <exception cref="ArgumentException">There is no such rule.</exception>
     public static RangeRule Parse(string text)
     {
@@ -45,11 +48,12 @@ public abstract record RangeRule
         {
             "minmax" when number is null => MinMax,
             "mse" when number is null => MeanSquaredError,
+            "entropy" when number is null => Entropy,
             "brecq" when number is null => Brecq,
             "qdrop" when number is null => QDrop,
             "percentile" when isNumber => number is null ? Percentile() : Percentile(value),
             "moving-average" when isNumber => number is null ? MovingAverage() : MovingAverage(value),
-            _ => throw new ArgumentException($"there is no range rule '{text}', expected minmax, mse, percentile[:99.999], moving-average[:0.1], brecq or qdrop", nameof(text)),
+            _ => throw new ArgumentException($"there is no range rule '{text}', expected minmax, mse, entropy, percentile[:99.999], moving-average[:0.1], brecq or qdrop", nameof(text)),
         };
     }
 
@@ -75,6 +79,13 @@ public abstract record RangeRule
         public override RangeEstimator CreateEstimator() => new MeanSquaredErrorEstimator();
 
         public override string ToString() => "mse";
+    }
+
+    private sealed record EntropyRule : RangeRule
+    {
+        public override RangeEstimator CreateEstimator() => new EntropyEstimator();
+
+        public override string ToString() => "entropy";
     }
 
     private sealed record PercentileRule(double Percent) : RangeRule

@@ -102,7 +102,7 @@ public sealed class QuantizeCommandTests(DemoFolder demo) : IClassFixture<DemoFo
 
     [Theory]
     [InlineData("there is no integer format 'int9x', expected int1 to int16 or uint1 to uint16, such as int8", "--weights", "int9x")]
-    [InlineData("there is no range rule 'widest', expected minmax, mse, percentile[:99.999], moving-average[:0.1], brecq or qdrop", "--range", "widest")]
+    [InlineData("there is no range rule 'widest', expected minmax, mse, entropy, percentile[:99.999], moving-average[:0.1], brecq or qdrop", "--range", "widest")]
     [InlineData("--samples is 0, expected at least 1", "--samples", "0")]
     public void Run_OptionOutOfRange_IsWrongUsage(string message, params string[] options)
     {

@@ -130,11 +130,26 @@ public sealed class RangeEstimatorTests
         var histogram = new GrowingHistogram();
         histogram.Add(values, new(values.Min(), values.Max()));
         var format = new IntegerFormat(bits, true);
-        foreach ((float scale, int zeroPoint) in ((float, int)[])[(0.02f, 0), (0.4f, -3), (1e-4f, 5), (50, 0)])
+        foreach ((float scale, int zeroPoint) in ((float, int)[])[(0.02f, 0), (0.4f, -3), (50, 0)])
         {
             double expected = histogram.Filled().Sum(bin => bin.Count * Math.Pow((Math.Clamp(Math.Round(bin.Middle / scale) + zeroPoint, format.Min, format.Max) - zeroPoint) * scale - bin.Middle, 2));
             Assert.Equal(1, new QuantizationError(histogram).Of(scale, zeroPoint, format) / expected, 1e-6);
         }
+    }
+
+    /// <summary>Where codes are closer than bins, the error is that of values anywhere within a code.</summary>
+    [Theory]
+    [InlineData(8)]
+    [InlineData(16)]
+    public void QuantizationError_CodesFinerThanBins_IsThatOfTheValues(int bits)
+    {
+        float[] values = Normal(200_000, 3), quantized = new float[values.Length];
+        var histogram = new GrowingHistogram();
+        histogram.Add(values, new(values.Min(), values.Max()));
+        var format = new IntegerFormat(bits, true);
+        AffineQuantizer.FakeQuantize(values, quantized, 2e-4f, 5, format);
+        double expected = values.Zip(quantized, (x, y) => ((double)x - y) * ((double)x - y)).Sum();
+        Assert.Equal(1, new QuantizationError(histogram).Of(2e-4f, 5, format) / expected, 0.02);
     }
 
     [Fact]
@@ -150,6 +165,7 @@ public sealed class RangeEstimatorTests
     [InlineData("minmax")]
     [InlineData("percentile:99.99")]
     [InlineData("mse")]
+    [InlineData("entropy")]
     public void Estimate_SameValuesInOtherBatches_IsTheSame(string rule)
     {
         float[] values = [.. Normal(3000, 1, 0.001), .. Normal(3000, 2, 100), .. Normal(3000, 3)];
@@ -161,6 +177,7 @@ public sealed class RangeEstimatorTests
     [InlineData("minmax")]
     [InlineData("percentile")]
     [InlineData("mse")]
+    [InlineData("entropy")]
     [InlineData("moving-average")]
     public void Observe_NanAndInfinity_AreCountedAndLeftOut(string rule)
     {
@@ -176,6 +193,7 @@ public sealed class RangeEstimatorTests
     [InlineData("minmax")]
     [InlineData("percentile")]
     [InlineData("mse")]
+    [InlineData("entropy")]
     [InlineData("moving-average")]
     public void Estimate_ConstantZeroOrNothing_IsFinite(string rule)
     {
@@ -210,6 +228,7 @@ public sealed class RangeEstimatorTests
     [Theory]
     [InlineData("minmax")]
     [InlineData("mse")]
+    [InlineData("entropy")]
     [InlineData("percentile:99.9")]
     [InlineData("moving-average:0.05")]
     public void ToString_Rule_ParsesBack(string rule) => Assert.Equal(rule, RangeRule.Parse(rule).ToString());
