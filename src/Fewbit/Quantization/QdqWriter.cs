@@ -150,13 +150,7 @@ internal sealed class QdqWriter(
     private void Report(Value value, Value codes, QuantizationParameters parameters)
     {
         RangeEstimator estimator = activations.EstimatorOf(value)!;
-        string remark = estimator.Observed switch
-        {
-            { Min: 0, Max: 0 } => "all values are 0",
-            { Min: var min, Max: var max } when min == max => "all values are equal",
-            _ => "",
-        };
         _tensors.Add(new(value.Name, codes.Name, parameters.Format, parameters.Scale, parameters.ZeroPoint, estimator.Observed,
-            estimator.ShareOutside(parameters.RangeOf()), estimator.NanCount, estimator.InfinityCount, activations.Root(value).Name, remark));
+            estimator.ShareOutside(parameters.RangeOf()), estimator.NanCount, estimator.InfinityCount, activations.Root(value).Name, DegenerateTensors.RemarkOf(estimator.Observed, parameters)));
     }
 }

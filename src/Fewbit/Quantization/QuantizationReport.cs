@@ -39,7 +39,7 @@ public sealed record NodeReport(string Name, string OpType, string Requested, st
 /// <param name="NanCount">NaN among the calibration values.</param>
 /// <param name="InfinityCount">Infinities among the calibration values.</param>
 /// <param name="RangeOf">Name of the value whose range it takes; its own name where it has one of its own.</param>
-/// <param name="Remark">Anything unusual: a constant tensor, an all-zero one; empty otherwise.</param>
+/// <param name="Remark">Anything unusual: a constant tensor, an all-zero one, one too small for a scale; empty otherwise.</param>
 public sealed record TensorReport(
     string Name, string CodesName, NumberFormat Format, float Scale, int ZeroPoint, ValueRange Observed, double? ClippedShare,
     long NanCount, long InfinityCount, string RangeOf, string Remark);
@@ -56,7 +56,11 @@ public sealed record TensorReport(
 /// <param name="MaxPairSum">Largest |w₀·x₀ + w₁·x₁| of neighbouring products with 8-bit inputs; above 32,767 CPUs without VNNI saturate.</param>
 public sealed record WeightReport(
     string Node, string Name, NumberFormat Format, Granularity Granularity, long ElementCount, double SignalToNoise,
-    IReadOnlyList<int> ZeroChannels, IReadOnlyList<int> WidenedChannels, int MaxPairSum);
+    IReadOnlyList<int> ZeroChannels, IReadOnlyList<int> WidenedChannels, int MaxPairSum)
+{
+    /// <summary>Anything unusual beside these: equal weights, channels too small for a scale; empty otherwise.</summary>
+    public string Remark { get; init; } = "";
+}
 
 /// <summary>How large the model is.</summary>
 /// <param name="FloatParameterBytes">All constants of the original graph.</param>

@@ -49,6 +49,7 @@ internal static class ReportBuilder
         warnings.AddRange(tensors.Where(tensor => tensor.Remark.Length > 0).Select(tensor => $"'{tensor.Name}': {tensor.Remark} in calibration"));
         foreach (WeightReport weight in weights)
         {
+            if (weight.Remark.Length > 0) warnings.Add($"'{weight.Name}' of '{weight.Node}': {weight.Remark}");
             if (weight.ZeroChannels.Count > 0) warnings.Add($"'{weight.Name}' of '{weight.Node}': {weight.ZeroChannels.Count} channels hold only zeros ({Listed(weight.ZeroChannels)})");
             if (weight.WidenedChannels.Count > 0)
                 warnings.Add($"'{weight.Name}' of '{weight.Node}': the scale of {weight.WidenedChannels.Count} channels was enlarged so that the bias fits into 32 bits ({Listed(weight.WidenedChannels)})");

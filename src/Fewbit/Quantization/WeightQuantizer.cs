@@ -44,7 +44,7 @@ internal static class WeightQuantizer
         (QuantizationParameters parameters, List<int> zero, List<int> widened) = WithRoomForBias(fitted, values, bias, inputScale, isPerTensor);
         Tensor quantized = AffineQuantizer.Quantize(values, parameters);
         var report = new WeightReport(node.Name, weight.Name, format, isPerTensor ? Granularity.PerTensor : parameters.Granularity, values.ElementCount,
-            SignalToNoise(original, AffineQuantizer.Dequantize(quantized, parameters)), zero, widened, MaxPairSum(quantized, parameters, axis));
+            SignalToNoise(original, AffineQuantizer.Dequantize(quantized, parameters)), zero, widened, MaxPairSum(quantized, parameters, axis)) { Remark = DegenerateTensors.RemarkOf(Channels(values, axis), parameters) };
         float[] scales = parameters.Scales.ToArray();
         Tensor? biasCodes = bias is null ? null : QuantizeBias(bias, scales, inputScale);
         return new(Centred(quantized, parameters), isPerTensor ? scales[..1] : scales, isPerTensor ? null : axis, biasCodes, report);
