@@ -1,46 +1,60 @@
+using System.Numerics;
 using Fewbit.Formats;
 
 namespace Fewbit.Calibration;
 
 /// <summary>The sum of squared errors that rounding to a grid makes on the values of a histogram, each taken for the middle of its bin.</summary>
 /// <remarks>
-/// With the counts P0 and the sums P1 of all values below an edge e between two codes, the sum is
-/// Σ (x - q)² for the highest code's number q, plus 2 scale Σ over the edges of P1(e) - e P0(e): lowering what lies below an edge by one code changes
-/// its squares by exactly that. So a candidate costs one look-up an edge, however many bins there are.
+/// Few values, as in one channel of a weight, are rounded one by one, in vectors. Many: with the counts P0 and the sums P1 of all values below an edge e
+/// between two codes, the sum is Σ (x - q)² for the highest code's number q, plus 2 scale Σ over the edges of P1(e) - e P0(e): lowering what lies below
+/// an edge by one code changes its squares by exactly that. So a candidate costs one look-up an edge, however many bins there are.
 /// </remarks>
 internal sealed class QuantizationError
 {
-    private readonly double _width, _firstMiddle, _squares;
-    // Number and sum of the values in the first i bins, side by side.
-    private readonly (double Count, double Sum)[] _below;
+    // Rounding this many values takes as long as looking up one edge.
+    private const int ValuesAnEdge = 8;
+    private readonly GrowingHistogram _histogram;
+    private readonly double _width, _squares;
+    // Filled bins: their middles and counts, then zeros up to a whole vector.
+    private readonly double[] _middles, _counts;
+    private (double Count, double Sum)[]? _below;
 
     public QuantizationError(GrowingHistogram histogram)
     {
-        (_firstMiddle, ReadOnlyMemory<long> counts) = histogram.Span();
-        _width = histogram.Width;
-        _below = new (double, double)[counts.Length + 1];
-        for (int i = 0; i < counts.Length; i++)
+        (_histogram, _width) = (histogram, histogram.Width);
+        (double first, ReadOnlyMemory<long> all) = histogram.Span();
+        Filled = all.Length - all.Span.Count(0);
+        int length = (Filled + Vector<double>.Count - 1) / Vector<double>.Count * Vector<double>.Count, at = 0;
+        (_middles, _counts) = (new double[length], new double[length]);
+        for (int i = 0; i < all.Length; i++)
         {
-            double middle = _firstMiddle + i * _width, count = counts.Span[i];
-            _below[i + 1] = (_below[i].Count + count, _below[i].Sum + count * middle);
+            if (all.Span[i] == 0) continue;
+            (double middle, double count) = (first + i * _width, all.Span[i]);
+            (_middles[at], _counts[at++]) = (middle, count);
             _squares += count * middle * middle;
         }
     }
 
+    private int Filled { get; }
+
+    // Number and sum of the values in the first i bins, side by side.
+    private (double Count, double Sum)[] Below => _below ??= SumsBelow(_histogram);
+
     /// <summary>The sum for a format's numbers times a scale.</summary>
-    public double Of(float scale, int zeroPoint, NumberFormat format) =>
+    public double Of(float scale, int zeroPoint, NumberFormat format) => Filled == 0 ? 0 :
         format is IntegerFormat integers ? OfIntegers(scale, zeroPoint, integers) : OfLevels(format.Numbers(zeroPoint), scale);
 
     /// <summary>Between the middles of neighbours all values take one number.</summary>
     private double OfLevels(float[] numbers, float scale)
     {
-        double error = _squares, perBin = 1 / _width, offset = _firstMiddle * perBin;
+        (double Count, double Sum)[] below = Below;
+        double error = _squares, perBin = 1 / _width, offset = _middles[0] * perBin;
         (double Count, double Sum) under = default;
         for (int i = 0; i < numbers.Length; i++)
         {
             double number = (double)numbers[i] * scale;
-            (double Count, double Sum) next = i == numbers.Length - 1 ? _below[^1]
-                : _below[(int)Math.Clamp(Math.Ceiling((number + (double)numbers[i + 1] * scale) / 2 * perBin - offset), 0, _below.Length - 1)];
+            (double Count, double Sum) next = i == numbers.Length - 1 ? below[^1]
+                : below[(int)Math.Clamp(Math.Ceiling((number + (double)numbers[i + 1] * scale) / 2 * perBin - offset), 0, below.Length - 1)];
             error += number * (number * (next.Count - under.Count) - 2 * (next.Sum - under.Sum));
             under = next;
         }
@@ -51,29 +65,53 @@ internal sealed class QuantizationError
     {
         if (scale < 2 * _width) return OfFineCodes(scale, format.RangeOf(zeroPoint));
         // Codes beyond the values are never taken: the search starts and ends at those next to them.
-        double lowest = _firstMiddle, highest = _firstMiddle + (_below.Length - 2) * _width;
-        int first = CodeOf(lowest, scale, zeroPoint, format), last = CodeOf(highest, scale, zeroPoint, format);
-        (double count, double sum) = _below[^1];
-        double top = ((double)last - zeroPoint) * scale, below = 0, perBin = 1 / _width, offset = _firstMiddle * perBin;
+        int first = CodeOf(_middles[0], scale, zeroPoint, format), last = CodeOf(_middles[Filled - 1], scale, zeroPoint, format);
+        if (Filled <= ValuesAnEdge * (last - first)) return OfValues(scale, format.RangeOf(zeroPoint));
+        (double Count, double Sum)[] all = Below;
+        (double count, double sum) = all[^1];
+        double top = ((double)last - zeroPoint) * scale, below = 0, perBin = 1 / _width, offset = _middles[0] * perBin;
         for (int code = first; code < last; code++)
         {
             double edge = (code + 0.5 - zeroPoint) * scale;
-            (double count, double sum) under = _below[Math.Clamp((int)Math.Ceiling(edge * perBin - offset), 0, _below.Length - 1)];
+            (double count, double sum) under = all[Math.Clamp((int)Math.Ceiling(edge * perBin - offset), 0, all.Length - 1)];
             below += under.sum - edge * under.count;
         }
         return _squares - 2 * top * sum + top * top * count + 2 * scale * below;
+    }
+
+    private double OfValues(float scale, ValueRange numbers)
+    {
+        Vector<double> low = new(numbers.Min), high = new(numbers.Max), step = new(scale), inverse = new(1 / (double)scale), sums = Vector<double>.Zero;
+        for (int i = 0; i < _middles.Length; i += Vector<double>.Count)
+        {
+            Vector<double> value = new(_middles, i), difference = Vector.Min(Vector.Max(Vector.Round(value * inverse), low), high) * step - value;
+            sums += new Vector<double>(_counts, i) * difference * difference;
+        }
+        return Vector.Sum(sums);
     }
 
     /// <summary>Codes about as close as bins: between the ends an error is as likely anywhere in half a code up or down, which the middles of bins would not tell.</summary>
     private double OfFineCodes(float scale, ValueRange numbers)
     {
         double low = (double)numbers.Min * scale, high = (double)numbers.Max * scale, rounded = (double)scale * scale / 12, sum = 0;
-        for (int i = 0; i < _below.Length - 1; i++)
+        for (int i = 0; i < Filled; i++)
         {
-            double middle = _firstMiddle + i * _width, beyond = Math.Max(low - middle, middle - high);
-            sum += (_below[i + 1].Count - _below[i].Count) * (beyond > scale / 2 ? beyond * beyond : rounded);
+            double beyond = Math.Max(low - _middles[i], _middles[i] - high);
+            sum += _counts[i] * (beyond > scale / 2 ? beyond * beyond : rounded);
         }
         return sum;
+    }
+
+    private static (double, double)[] SumsBelow(GrowingHistogram histogram)
+    {
+        (double first, ReadOnlyMemory<long> counts) = histogram.Span();
+        var below = new (double Count, double Sum)[counts.Length + 1];
+        for (int i = 0; i < counts.Length; i++)
+        {
+            double count = counts.Span[i];
+            below[i + 1] = (below[i].Count + count, below[i].Sum + count * (first + i * histogram.Width));
+        }
+        return below;
     }
 
     private static int CodeOf(double value, float scale, int zeroPoint, IntegerFormat format) =>

@@ -27,6 +27,7 @@ internal sealed class RangeEnds
     public static ValueRange Search(ValueRange full, NumberFormat format, QuantizationScheme scheme, Func<ValueRange, double> error)
     {
         var search = new RangeEnds(full, error);
+        if (search._least == 0) return full;
         bool hasTwoEnds = scheme == QuantizationScheme.Affine && format is IntegerFormat && full is { Min: < 0, Max: > 0 };
         if (hasTwoEnds) search.ShrinkEach(format.BitWidth > 6 ? 18 : format.BitWidth > 4 ? 32 : 64);
         else search.ShrinkBoth(format.BitWidth > 6 ? 100 : 400);
