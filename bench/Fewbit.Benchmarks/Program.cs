@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Running;
 using Fewbit.Benchmarks;
+using Fewbit.Benchmarks.FormatTables;
 using Fewbit.Benchmarks.Reconstruction;
 using Fewbit.Benchmarks.Results;
 using Fewbit.Benchmarks.Training;
@@ -15,6 +16,9 @@ var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
     ["speed-results"] = () => SpeedResults.Run(args[1..]),
     ["start-child"] = () => StartSection.RunChild(args[1..]),
     ["memory-child"] = () => MemorySection.RunChild(args[1], args[2], args[3], int.Parse(args[4])),
+    ["formats"] = () => FormatRun.Run(args[1..]),
+    ["calibration-memory"] = CalibrationMemory.Run,
+    ["calibration-memory-child"] = () => CalibrationMemory.RunChild(args[1], args[2], int.Parse(args[3])),
     ["equalization"] = () => EqualizationProof.Run(args[1..]),
     ["training-convolutions"] = () => TrainingConvolutions.Run(args.Length > 1 ? int.Parse(args[1]) : 1, args.Length > 2 ? args[2] : "", Console.Out),
     ["reconstruction"] = () => ReconstructionRun.Run(args[1..]),

@@ -13,21 +13,26 @@ namespace Fewbit.Benchmarks.Results;
 internal sealed record ModelCase(
     string Name, string Model, Func<Graph, IEnumerable<SampleBatch>> Calibration, IReadOnlyList<(string Set, Func<Graph, IEnumerable<SampleBatch>> Batches)> Judge)
 {
-    private const long Seed = 1;
+    /// <summary>Training pictures to choose options by. Default: those of calibration.</summary>
+    public Func<Graph, IEnumerable<SampleBatch>> Selection { get => field ?? Calibration; init; }
 
     public Graph Load() => OnnxFile.Load(Machine.Data(Model));
 
     /// <summary>The labelled classifiers.</summary>
-    public static IEnumerable<ModelCase> Classifiers()
+    /// <param name="seed">Of the draw of calibration pictures.</param>
+    public static IEnumerable<ModelCase> Classifiers(long seed = 1)
     {
         foreach ((string name, string preset) in ((string, string)[])[("resnet20", "cifar10"), ("resnet20_jpegft", "cifar10"), ("resnet56", "cifar10"), ("mlperf_tiny_resnet8", "0-255")])
         {
             yield return new(name, $"cifar10/models/{name}.onnx",
-                graph => Pictures(graph, Open("cifar10/calib_lossless_1024.bin"), preset, 512),
+                graph => Pictures(graph, Open("cifar10/calib_lossless_1024.bin"), preset, 512, seed),
                 [
                     ("test_jpeg_10000", graph => Pictures(graph, Open("cifar10/test_jpeg_10000.bin"), preset)),
                     ("test_lossless_846", graph => Pictures(graph, Open("cifar10/test_lossless_846.bin"), preset)),
-                ]);
+                ])
+            {
+                Selection = graph => Pictures(graph, Open("cifar10/train_jpegpack_16000.bin"), preset, 512, seed),
+            };
         }
         foreach ((string name, string preset) in ((string, string)[])[("squeezenet1_1", "imagenet"), ("tinydarknet", "0-1"), ("mobilenetv2_1.0_dequant", "tf")])
         {
@@ -69,9 +74,9 @@ internal sealed record ModelCase(
         return all.Subset(chosen, calibration ? "every seventh picture" : "all but every seventh picture");
     }
 
-    private static SampleBatches Pictures(Graph graph, DataSet data, string preset, int? count = null)
+    private static SampleBatches Pictures(Graph graph, DataSet data, string preset, int? count = null, long seed = 1)
     {
-        if (count is { } wanted) data = SampleSelection.Draw(data, wanted, Seed);
+        if (count is { } wanted) data = SampleSelection.Draw(data, wanted, seed);
         return new(data, Inputs(graph), PresetOf(preset), new() { BatchSize = 16 });
     }
 
