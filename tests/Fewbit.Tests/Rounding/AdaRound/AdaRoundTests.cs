@@ -60,6 +60,71 @@ public sealed class AdaRoundTests
         Assert.Equal(80, learned.Undecided());
     }
 
+    /// <summary>Formats that are none of integers, with a scale for which weights reach both ends.</summary>
+    public static TheoryData<string, float> Formats => new() { { "fp3e1m1", 0.3f }, { "fp4e2m1", 0.15f }, { "fp6e3m2", 0.03f }, { "fp8e4m3fn", 0.002f }, { "fp8e5m2", 2e-5f }, { "pot4", 0.9f }, { "apot4", 0.8f }, { "apot7", 0.9f } };
+
+    private static NumberFormat FormatOf(string name) => name == "codebook" ? new CodebookFormat([-1.5f, -0.6f, -0.1f, 0.2f, 0.9f, 1.4f]) : NumberFormats.Parse(name);
+
+    [Theory]
+    [MemberData(nameof(Formats))]
+    [InlineData("codebook", 0.6f)]
+    public void Add_AnyFormat_ChoosesBetweenTheNeighboursAndStartsAtTheNearest(string name, float scale)
+    {
+        NumberFormat format = FormatOf(name);
+        var grid = new QuantizationParameters(format, Granularity.PerChannel(0), [scale, 0.7f * scale], [0, 0]);
+        var random = new SeededRandom(4);
+        Tensor weight = SmallNetwork.Normal([2, 200], 0.5, ref random);
+        var graph = new Graph();
+        LearnedWeight learned = new AdaRound().Add(graph, "w", weight, grid);
+        // Numbers, not codes: a small negative weight's nearest code may be that of -0.
+        Assert.Equal(AffineQuantizer.FakeQuantize(weight, grid).Span<float>().ToArray(), AffineQuantizer.Dequantize(learned.Harden(), grid).Span<float>().ToArray());
+        graph.AddOutput(learned.Soft);
+        float[] soft = new Interpreter().Run(graph, new Dictionary<string, Tensor>())[0].Span<float>().ToArray();
+        Span<float> v = learned.Variables[0].Constant!.Span<float>();
+        for (int i = 0; i < v.Length; i++)
+        {
+            (ValueRange range, float w) = (grid.RangeOf(i / 200), weight.Span<float>()[i]);
+            Assert.Equal(Math.Clamp(w, range.Min, range.Max), soft[i], 1e-5 * Math.Max(MathF.Abs(w), scale));
+            v[i] = i % 3 == 0 ? 0 : -1e-3f;
+        }
+        float[] hard = AffineQuantizer.Dequantize(learned.Harden(), grid).Span<float>().ToArray();
+        for (int i = 0; i < v.Length; i++)
+        {
+            float own = grid.Scales[i / 200];
+            Neighbours around = format.NeighboursOf(weight.Span<float>()[i] / own);
+            Assert.Equal((i % 3 == 0 ? around.Above : around.Below) * own, hard[i]);
+        }
+        // Weights beyond the ends have nothing to decide, but for their variable.
+        Assert.Equal(v.Length, learned.Undecided());
+    }
+
+    [Fact]
+    public void BetweenNeighbours_OfIntegers_IsTheWeightOfIntegers()
+    {
+        (LearnedWeight expected, Graph graph, Tensor weight) = Create();
+        LearnedWeight found = new BetweenNeighbours(graph, "w", weight, s_grid);
+        float low = -3 * 0.3f, high = 4 * 0.3f;
+        foreach (LearnedWeight learned in (LearnedWeight[])[expected, found])
+        {
+            Span<float> v = learned.Variables[0].Constant!.Span<float>();
+            for (int i = 0; i < v.Length; i++) v[i] += MathF.Sin(i);
+            graph.AddOutput(learned.Soft);
+            graph.AddOutput(Gradients.Of(learned.Soft, [learned.Variables[0]])[0]);
+        }
+        Tensor[] results = new Interpreter().Run(graph, new Dictionary<string, Tensor>());
+        int compared = 0;
+        for (int i = 0; i < 40; i++)
+        {
+            // A clamped weight stays there in either form; the integer form lets its variable fall below the end.
+            if (weight.Span<float>()[i] <= low || weight.Span<float>()[i] >= high) continue;
+            compared++;
+            Assert.Equal(results[0].Span<float>()[i], results[2].Span<float>()[i], 2e-6);
+            Assert.Equal(results[1].Span<float>()[i], results[3].Span<float>()[i], 2e-6);
+            Assert.Equal(expected.Harden().Span<int>()[i], found.Harden().Span<int>()[i]);
+        }
+        Assert.InRange(compared, 20, 40);
+    }
+
     [Fact]
     public void Learn_UncorrelatedInputs_IsNearest()
     {
