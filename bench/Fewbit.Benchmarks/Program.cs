@@ -22,6 +22,7 @@ var programs = new Dictionary<string, Action>(StringComparer.Ordinal)
     ["equalization"] = () => EqualizationProof.Run(args[1..]),
     ["training-convolutions"] = () => TrainingConvolutions.Run(args.Length > 1 ? int.Parse(args[1]) : 1, args.Length > 2 ? args[2] : "", Console.Out),
     ["reconstruction"] = () => ReconstructionRun.Run(args[1..]),
+    ["reconstruction-dropping"] = () => DroppingRun.Run(args[1..]),
     ["reconstruction-speed"] = () => ReconstructionSpeed.Run(args[1..]),
     ["reconstruction-step"] = ReconstructionStep.Run,
     ["training-data"] = () => TrainingData.Run(args[1..]),

@@ -12,6 +12,10 @@ internal sealed record LearningSettings
     public int? Iterations { get; init; }
     public int? ActivationIterations { get; init; }
     public double? RoundingWeight { get; init; }
+    public double? RoundingRate { get; init; }
+    public double? ScaleRate { get; init; }
+    public double? DropProbability { get; init; }
+    public int? Batch { get; init; }
     public string? TimeBudget { get; init; }
     public string? Checkpoint { get; init; }
     public bool Resume { get; init; }
@@ -26,19 +30,24 @@ internal sealed class LearningArguments
     private readonly Option<int?> _iterations = new("--iterations") { Description = "Steps of each layer or block. Default: 10000 for adaround, 20000 for brecq and qdrop.", HelpName = "N" };
     private readonly Option<int?> _activationIterations = new("--activation-iterations") { Description = "Steps of each block for the scales of activations (adaround, brecq). Default: a quarter of --iterations.", HelpName = "N" };
     private readonly Option<double?> _roundingWeight = new("--rounding-weight") { Description = "Weight of the term that drives each rounding to one code. Default: 0.01; papers take 0.1 for MobileNetV2.", HelpName = "W" };
+    private readonly Option<double?> _roundingRate = new("--rounding-rate") { Description = "Adam's rate for the roundings. Default: 0.001; few steps decide more at a higher one.", HelpName = "RATE" };
+    private readonly Option<double?> _scaleRate = new("--scale-rate") { Description = "Adam's rate for the scales of activations. Default: 0.0004 for adaround and brecq, 0.00004 for qdrop.", HelpName = "RATE" };
+    private readonly Option<double?> _dropProbability = new("--drop-probability") { Description = "Share of the activations that stay float in a step (qdrop). Default: 0.5.", HelpName = "P" };
+    private readonly Option<int?> _batch = new("--learning-batch") { Description = "Samples of a learning step. Default: 32.", HelpName = "N" };
     private readonly Option<string?> _timeBudget = new("--time-budget") { Description = "Time for all learning: 90s, 10m, 2h. Blocks take fewer steps then.", HelpName = "TIME" };
     private readonly Option<string?> _checkpoint = new("--checkpoint") { Description = "Keep unfinished learning here each minute and when stopped by Ctrl-C. Default: beside the output.", HelpName = "FILE" };
     private readonly Option<bool> _resume = new("--resume") { Description = "Go on from the checkpoint, to the same bytes as without a stop." };
 
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _method, _iterations, _activationIterations, _roundingWeight, _timeBudget, _checkpoint, _resume }) command.Options.Add(option);
+        foreach (Option option in new Option[] { _method, _iterations, _activationIterations, _roundingWeight, _roundingRate, _scaleRate, _dropProbability, _batch, _timeBudget, _checkpoint, _resume }) command.Options.Add(option);
     }
 
     public LearningSettings Read(ParseResult parsed) => new()
     {
         Method = parsed.GetValue(_method)!, Iterations = parsed.GetValue(_iterations), ActivationIterations = parsed.GetValue(_activationIterations),
-        RoundingWeight = parsed.GetValue(_roundingWeight), TimeBudget = parsed.GetValue(_timeBudget), Checkpoint = parsed.GetValue(_checkpoint), Resume = parsed.GetValue(_resume),
+        RoundingWeight = parsed.GetValue(_roundingWeight), RoundingRate = parsed.GetValue(_roundingRate), ScaleRate = parsed.GetValue(_scaleRate),
+        DropProbability = parsed.GetValue(_dropProbability), Batch = parsed.GetValue(_batch), TimeBudget = parsed.GetValue(_timeBudget), Checkpoint = parsed.GetValue(_checkpoint), Resume = parsed.GetValue(_resume),
     };
 
     /// <summary>The library's method.</summary>
@@ -51,6 +60,8 @@ internal sealed class LearningArguments
             throw new UsageException($"{option} is for a method that learns, and --method nearest learns nothing; give --method adaround, brecq or qdrop, or leave {option} out");
         if (method == RoundingMethod.QDrop && settings.ActivationIterations is not null)
             throw new UsageException("--activation-iterations is for adaround and brecq; qdrop learns the scales of activations together with the weights: leave it out");
+        if (method != RoundingMethod.QDrop && settings.DropProbability is not null)
+            throw new UsageException($"--drop-probability is for qdrop; {settings.Method} learns on whatever is quantized: leave it out");
         return method;
     }
 
@@ -61,13 +72,25 @@ internal sealed class LearningArguments
     public static LearningOptions Create(LearningSettings settings, long seed, string? checkpoint) => new()
     {
         Iterations = Count(settings.Iterations, "--iterations"), ActivationIterations = Count(settings.ActivationIterations, "--activation-iterations"),
-        RoundingWeight = settings.RoundingWeight is null or (>= 0 and <= 1e6) ? settings.RoundingWeight : throw new UsageException(FormattableString.Invariant($"--rounding-weight is {settings.RoundingWeight}, expected 0 to 1,000,000")),
+        RoundingWeight = Number(settings.RoundingWeight, 1e6, "--rounding-weight"), RoundingRate = Number(settings.RoundingRate, 1, "--rounding-rate"),
+        ScaleRate = Number(settings.ScaleRate, 1, "--scale-rate"), DropProbability = Number(settings.DropProbability, 1, "--drop-probability"),
+        BatchSize = settings.Batch is null or (>= 1 and <= 65_536) ? settings.Batch : throw new UsageException($"--learning-batch is {settings.Batch}, expected 1 to 65,536"),
         Seed = unchecked((ulong)seed), TimeBudget = settings.TimeBudget is { } text ? ParseTime(text) : null, Checkpoint = checkpoint,
     };
 
-    private static string? FirstGiven(LearningSettings settings) =>
-        settings.Iterations is not null ? "--iterations" : settings.ActivationIterations is not null ? "--activation-iterations" : settings.RoundingWeight is not null ? "--rounding-weight" : settings.TimeBudget is not null ? "--time-budget"
-        : settings.Checkpoint is not null ? "--checkpoint" : settings.Resume ? "--resume" : null;
+    private static string? FirstGiven(LearningSettings settings)
+    {
+        (object? Value, string Option)[] given =
+        [
+            (settings.Iterations, "--iterations"), (settings.ActivationIterations, "--activation-iterations"), (settings.RoundingWeight, "--rounding-weight"), (settings.RoundingRate, "--rounding-rate"),
+            (settings.ScaleRate, "--scale-rate"), (settings.DropProbability, "--drop-probability"), (settings.Batch, "--learning-batch"), (settings.TimeBudget, "--time-budget"),
+            (settings.Checkpoint, "--checkpoint"), (settings.Resume ? "" : null, "--resume"),
+        ];
+        return given.FirstOrDefault(pair => pair.Value is not null).Option;
+    }
+
+    private static double? Number(double? value, double most, string option) =>
+        value is null || (value >= 0 && value <= most) ? value : throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"{option} is {value}, expected 0 to {most:N0}"));
 
     private static int? Count(int? value, string option) =>
         value is null or (>= 0 and <= 10_000_000) ? value : throw new UsageException($"{option} is {value}, expected 0 to 10,000,000");

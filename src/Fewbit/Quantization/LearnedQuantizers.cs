@@ -14,7 +14,7 @@ internal static class LearnedQuantizers
         {
             RoundingMethod.AdaRound => ReconstructionMethod.AdaRound(),
             RoundingMethod.Brecq => ReconstructionMethod.Brecq(),
-            RoundingMethod.QDrop => ReconstructionMethod.QDrop(),
+            RoundingMethod.QDrop => ReconstructionMethod.QDrop(probability: 1 - (options.Learning.DropProbability ?? 0.5)),
             _ => throw new ArgumentException($"{options.Method} learns nothing", nameof(options)),
         };
         (int? iterations, int? steps) = (options.Learning.Iterations, options.Learning.ActivationIterations ?? options.Learning.Iterations / 4);
@@ -23,9 +23,11 @@ internal static class LearnedQuantizers
             Passes = [.. defaults.Passes.Select(pass => pass with
             {
                 Iterations = (pass.Rounding is null ? steps : iterations) ?? pass.Iterations, RoundingWeight = options.Learning.RoundingWeight ?? pass.RoundingWeight,
+                BatchSize = options.Learning.BatchSize ?? pass.BatchSize, RoundingRate = options.Learning.RoundingRate ?? pass.RoundingRate,
+                StepRate = pass.StepRate > 0 ? options.Learning.ScaleRate ?? pass.StepRate : 0,
             })],
-            Range = options.WeightRange ?? defaults.Range,
-            ActivationRange = options.ActivationRange ?? defaults.Range,
+            WeightRange = options.WeightRange,
+            ActivationRange = options.ActivationRange,
         };
     }
 

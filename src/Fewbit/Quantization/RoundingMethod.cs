@@ -50,6 +50,24 @@ public sealed record LearningOptions
         }
     }
 
+    /// <summary>Samples of a step, 1 to 65,536. Null, the default: 32, as in the papers' codes.</summary>
+    public int? BatchSize { get; init => field = value is { } size ? Require.InRange(size, 1, 65_536, nameof(BatchSize)) : null; }
+
+    /// <summary>Adam's rate for the variables of the rounding, 0 to 1. Null, the default: 0.001, as in the papers' codes. Few steps decide more at a higher rate.</summary>
+    public double? RoundingRate { get; init => field = value is { } rate ? Require.InRange(rate, 0, 1, nameof(RoundingRate)) : null; }
+
+    /// <summary>
+    /// Adam's rate for the scales of activations, 0 to 1; it falls to 0 along half a cosine. Null, the default: 0.0004 for AdaRound and BRECQ, 0.00004 for QDrop.
+    /// 0 leaves them as the range search found them.
+    /// </summary>
+    public double? ScaleRate { get; init => field = value is { } rate ? Require.InRange(rate, 0, 1, nameof(ScaleRate)) : null; }
+
+    /// <summary>
+    /// QDrop: that an element of an activation, at the input of a block or inside, stays float in a step, 0 to 1. Null, the default: 0.5. 0 learns on what is quantized
+    /// throughout, 1 learns weights on float activations.
+    /// </summary>
+    public double? DropProbability { get; init => field = value is { } probability ? Require.InRange(probability, 0, 1, nameof(DropProbability)) : null; }
+
     /// <summary>File that keeps unfinished work once a minute and when stopped; a run that finds it goes on from it to the same bytes. Null, the default: none.</summary>
     public string? Checkpoint { get; init; }
 

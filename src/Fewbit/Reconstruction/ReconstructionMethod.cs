@@ -20,10 +20,13 @@ internal sealed record ReconstructionMethod
     /// <summary>What is done, in order.</summary>
     public required IReadOnlyList<ReconstructionPass> Passes { get; init; }
 
-    /// <summary>Search for the ranges of weights, and of activations unless they have another.</summary>
+    /// <summary>The paper's search for ranges, for integers of up to 8 bits; other formats take the scale of the least squared error.</summary>
     public required RangeRule Range { get; init; }
 
-    /// <summary>Search for the ranges of activations; null for that of the weights.</summary>
+    /// <summary>Search for the ranges of weights, whatever their format; null for that of the method.</summary>
+    public RangeRule? WeightRange { get; init; }
+
+    /// <summary>Search for the ranges of activations, whatever their format; null for that of the method.</summary>
     public RangeRule? ActivationRange { get; init; }
 
     /// <summary>Samples that ranges of activations are fitted to.</summary>
@@ -99,14 +102,16 @@ internal sealed record ReconstructionMethod
     /// <param name="limits">Seed, budgets, checkpoint; passes, units and ranges are the method's.</param>
     public Reconstructor CreateReconstructor(Graph prepared, QuantizerSites sites, ReconstructionOptions limits)
     {
-        var grids = sites.Weights.ToDictionary(site => site.Node.Name, site => WeightQuantizer.FitChannels(site.Weight.Constant!, site.Axis, site.Format, site.Range ?? Range, site.Granularity), StringComparer.Ordinal);
+        var grids = sites.Weights.ToDictionary(site => site.Node.Name, site => WeightQuantizer.FitChannels(site.Weight.Constant!, site.Axis, site.Format, RuleOf(site.Range ?? WeightRange, site.Format), site.Granularity), StringComparer.Ordinal);
         ReconstructionOptions options = limits with { Passes = Passes, Granularity = Granularity, RangeSamples = RangeSamples, RangeSource = RangeSource };
         return new(prepared, sites, grids, Fit, options);
     }
 
+    private RangeRule RuleOf(RangeRule? stated, NumberFormat format) => stated ?? (format is IntegerFormat { BitWidth: <= 8 } ? Range : RangeRule.MeanSquaredError);
+
     private QuantizationParameters Fit(ActivationSite site, Tensor values)
     {
-        RangeRule rule = site.Range ?? ActivationRange ?? Range;
+        RangeRule rule = RuleOf(site.Range ?? ActivationRange, site.Format);
         // With 8 bits and values on both sides a paper's search is slow, and the papers have no quantizer there.
         RangeEstimator estimator = (site.Range is null && rule.IsPaperSearch && !site.IsPaperSite ? RangeRule.MeanSquaredError : rule).CreateEstimator();
         estimator.Observe(values.Span<float>());

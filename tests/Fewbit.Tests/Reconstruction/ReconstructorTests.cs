@@ -1,6 +1,5 @@
 using Fewbit.Formats;
 using Fewbit.Graphs;
-using Fewbit.Graphs.Execution;
 using Fewbit.Quantization;
 using Fewbit.Reconstruction;
 using Fewbit.Tensors;
@@ -199,6 +198,23 @@ public sealed class ReconstructorTests
     }
 
     [Fact]
+    public void MethodOf_RatesBatchAndDropping_AreThoseOfThePassesTheyAreFor()
+    {
+        LearningOptions learning = new() { BatchSize = 7, RoundingRate = 0.5, ScaleRate = 0.25, DropProbability = 0.2 };
+        ReconstructionPass[] brecq = [.. LearnedQuantizers.MethodOf(new() { Method = RoundingMethod.Brecq, Learning = learning }).Passes];
+        Assert.All(brecq, pass => Assert.Equal((7, 0.5), (pass.BatchSize, pass.RoundingRate)));
+        // The first pass learns no scales, whatever their rate.
+        Assert.Equal([0, 0.25], brecq.Select(pass => pass.StepRate));
+        ReconstructionPass qdrop = LearnedQuantizers.MethodOf(new() { Method = RoundingMethod.QDrop, Learning = learning }).Passes.Single();
+        Assert.Equal((0.25, 0.8), (qdrop.StepRate, qdrop.QuantizationProbability));
+        Assert.Equal(new RandomMixInput(0.8), qdrop.Input);
+        ReconstructionPass usual = LearnedQuantizers.MethodOf(new() { Method = RoundingMethod.QDrop }).Passes.Single();
+        Assert.Equal((32, 1e-3, 4e-5, 0.5), (usual.BatchSize, usual.RoundingRate, usual.StepRate, usual.QuantizationProbability));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new LearningOptions { DropProbability = 1.1 });
+        Assert.Throws<ArgumentOutOfRangeException>(() => new LearningOptions { BatchSize = 0 });
+    }
+
+    [Fact]
     public void Run_CheckpointOfOtherOptions_IsAnErrorThatSaysSo()
     {
         string path = Path.Combine(Directory.CreateTempSubdirectory("fewbit-test").FullName, "run.checkpoint");
@@ -270,20 +286,6 @@ public sealed class ReconstructorTests
         Assert.Equal((2f, 0.01f), linear.Regularizer(999, 1000));
         Assert.Equal(2 + 9 * (1 + Math.Cos(Math.PI / 4)), cosine.Regularizer(399, 1000).Beta, 1e-5);
     }
-
-    /// <summary>Mean squared difference of the network's output from the float network's.</summary>
-    private static double ErrorOf(Reconstructor reconstructor, ulong seed)
-    {
-        Graph prepared = Create();
-        QuantizedState state = reconstructor.State;
-        Graph simulated = SimulatedGraph.Build(prepared, state.Sites, state.Activations, state.Sites.Weights.ToDictionary(site => site.Node.Name, state.WeightOf, StringComparer.Ordinal));
-        Tensor expected = Run(prepared, seed), found = Run(simulated, seed);
-        double sum = 0;
-        for (int i = 0; i < expected.ElementCount; i++) sum += Math.Pow(expected.Span<float>()[i] - found.Span<float>()[i], 2);
-        return sum / expected.ElementCount;
-    }
-
-    private static Tensor Run(Graph graph, ulong seed) => new GraphRunner(graph).Run(Inputs(seed))[graph.Outputs[0].Name];
 
     private sealed class Collected(List<ReconstructionProgress> reports) : IProgress<ReconstructionProgress>
     {

@@ -1,5 +1,6 @@
 using Fewbit.Formats;
 using Fewbit.Graphs;
+using Fewbit.Graphs.Execution;
 using Fewbit.Quantization;
 using Fewbit.Reconstruction;
 using Fewbit.Tensors;
@@ -65,6 +66,18 @@ internal static class SmallNetwork
     /// <summary>A method with fewer samples a step than the network has, and a rate and a regularizer with which hundreds of steps decide what thousands do otherwise.</summary>
     public static ReconstructionMethod Small(ReconstructionMethod method) =>
         method with { Passes = [.. method.Passes.Select(pass => pass with { BatchSize = 16, RoundingRate = 0.02, RoundingWeight = 0.05 })] };
+
+    /// <summary>Mean squared difference of the network's output from the float network's.</summary>
+    public static double ErrorOf(Reconstructor reconstructor, ulong seed, int samples = Samples)
+    {
+        Graph prepared = Create();
+        QuantizedState state = reconstructor.State;
+        Graph simulated = SimulatedGraph.Build(prepared, state.Sites, state.Activations, state.Sites.Weights.ToDictionary(site => site.Node.Name, state.WeightOf, StringComparer.Ordinal));
+        float[] expected = Run(prepared, seed, samples), found = Run(simulated, seed, samples);
+        return expected.Zip(found).Average(pair => Math.Pow(pair.First - pair.Second, 2));
+    }
+
+    private static float[] Run(Graph graph, ulong seed, int samples) => new GraphRunner(graph).Run(Inputs(seed, samples))[graph.Outputs[0].Name].Span<float>().ToArray();
 
     private static Value Conv(Value x, int channels, ref SeededRandom random)
     {
