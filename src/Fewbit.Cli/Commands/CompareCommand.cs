@@ -2,6 +2,7 @@ using System.CommandLine;
 using Fewbit.Cli.Console;
 using Fewbit.Cli.Judging;
 using Fewbit.Cli.Quantizing;
+using Fewbit.Cli.Reports;
 using Fewbit.Data;
 using Fewbit.Evaluation;
 using Fewbit.Graphs;
@@ -11,7 +12,7 @@ using Fewbit.Runtime;
 
 namespace Fewbit.Cli.Commands;
 
-internal sealed record CompareSettings(string Float, string Model, string Data, int Samples, bool Sensitivity, string? Output, bool Overwrite, DataSettings Reading, CommonSettings Common);
+internal sealed record CompareSettings(string Float, string Model, string Data, int Samples, bool Sensitivity, string? Output, bool Overwrite, DataSettings Reading, CommonSettings Common, ReportSettings Report);
 
 /// <summary>fewbit compare.</summary>
 internal static class CompareCommand
@@ -28,8 +29,10 @@ internal static class CompareCommand
         var command = new Command("compare", "Shows where the error of a quantized model is, layer by layer.") { floatModel, model, data, samples, quick, target, overwrite };
         var reading = new DataOptions();
         reading.AddTo(command);
+        var page = new ReportArguments();
+        page.AddTo(command);
         command.SetAction(parsed => Run(new(parsed.GetRequiredValue(floatModel), parsed.GetRequiredValue(model), parsed.GetRequiredValue(data), parsed.GetValue(samples), !parsed.GetValue(quick),
-            parsed.GetValue(target), parsed.GetValue(overwrite), reading.Read(parsed), common.Read(parsed)), output, cancellation));
+            parsed.GetValue(target), parsed.GetValue(overwrite), reading.Read(parsed), common.Read(parsed), page.Read(parsed)), output, cancellation));
         HelpWithExamples.SetExamples(command,
             "fewbit compare model.onnx model.int8.onnx --data val/ -o compare.json",
             "fewbit quantize model.onnx --calibration train/ --exclude-from compare.json");
@@ -40,7 +43,9 @@ internal static class CompareCommand
     {
         if (settings.Samples < 1) throw new UsageException($"--samples is {settings.Samples}, expected at least 1");
         if (settings.Output is not null) TargetFile.CheckWritable(settings.Output, null, settings.Overwrite);
+        settings.Report.Check(settings.Overwrite, settings.Float, settings.Model, settings.Output);
         ComparisonReport report = Compare(settings, output, cancellation);
+        settings.Report.Write(() => JudgingPages.Of(report, settings), output);
         if (settings.Output is { } path)
         {
             TargetFile.WriteText(path, report.ToJson());

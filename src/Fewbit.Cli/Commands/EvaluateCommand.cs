@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Fewbit.Cli.Console;
 using Fewbit.Cli.Judging;
+using Fewbit.Cli.Reports;
 using Fewbit.Data;
 using Fewbit.Evaluation;
 using Fewbit.Graphs;
@@ -10,7 +11,7 @@ using Fewbit.Tensors;
 
 namespace Fewbit.Cli.Commands;
 
-internal sealed record EvaluateSettings(string Model, string Data, string? Float, bool InOnnxRuntime, MetricSettings Metric, DataSettings Reading, CommonSettings Common);
+internal sealed record EvaluateSettings(string Model, string Data, string? Float, bool InOnnxRuntime, MetricSettings Metric, DataSettings Reading, CommonSettings Common, ReportSettings Report, bool Overwrite);
 
 /// <summary>Accuracy of a model.</summary>
 /// <param name="Model">Its file.</param>
@@ -43,8 +44,12 @@ internal static class EvaluateCommand
         metric.AddTo(command);
         var reading = new DataOptions();
         reading.AddTo(command);
+        var page = new ReportArguments();
+        page.AddTo(command);
+        var overwrite = new Option<bool>("--overwrite") { Description = "Replace the report if it is there." };
+        command.Options.Add(overwrite);
         command.SetAction(parsed => Run(new(parsed.GetRequiredValue(model), parsed.GetRequiredValue(data), parsed.GetValue(floatModel), parsed.GetValue(engine) == "onnxruntime",
-            metric.Read(parsed), reading.Read(parsed), common.Read(parsed)), output, cancellation));
+            metric.Read(parsed), reading.Read(parsed), common.Read(parsed), page.Read(parsed), parsed.GetValue(overwrite)), output, cancellation));
         HelpWithExamples.SetExamples(command, "fewbit evaluate model.int8.onnx --data val/", "fewbit evaluate small.onnx --float model.onnx --data test.npz --engine onnxruntime",
             "fewbit evaluate sr.int8.onnx --metric psnr --data LRx4/ --reference HR/", "fewbit evaluate language.int8.onnx --metric perplexity --data test.txt --vocabulary vocab.json",
             "fewbit evaluate detector.int8.onnx --metric map-vs-float --data pictures/ --float detector.onnx");
@@ -53,7 +58,9 @@ internal static class EvaluateCommand
 
     public static int Run(EvaluateSettings settings, CommandOutput output, CancellationToken cancellation = default)
     {
+        settings.Report.Check(settings.Overwrite, settings.Model, settings.Float);
         EvaluateReport report = Evaluate(settings, output, cancellation);
+        settings.Report.Write(() => JudgingPages.Of(report, settings), output);
         if (settings.Common.Json) output.Json(report);
         else Write(report, output);
         return CommandLine.Success;

@@ -3,6 +3,7 @@ using Fewbit.Calibration;
 using Fewbit.Cli.Console;
 using Fewbit.Cli.Judging;
 using Fewbit.Cli.Quantizing;
+using Fewbit.Cli.Reports;
 using Fewbit.Evaluation;
 using Fewbit.Formats;
 using Fewbit.Quantization;
@@ -34,6 +35,7 @@ internal sealed record QuantizeSettings
     public bool Verbose { get; init; }
     public MetricSettings Metric { get; init; } = new();
     public DataSettings Reading { get; init; } = new();
+    public ReportSettings Report { get; init; } = new();
     public CommonSettings Common { get; init; } = new();
 }
 
@@ -74,6 +76,8 @@ internal static class QuantizeCommand
         metric.AddTo(command);
         var reading = new DataOptions();
         reading.AddTo(command);
+        var page = new ReportArguments();
+        page.AddTo(command);
         command.SetAction(parsed => Run(new()
         {
             Model = parsed.GetRequiredValue(model), Calibration = parsed.GetValue(calibration), Data = parsed.GetValue(data), Output = parsed.GetValue(target),
@@ -81,14 +85,15 @@ internal static class QuantizeCommand
             Placement = parsed.GetValue(placement)!, Range = parsed.GetValue(range), WeightRange = parsed.GetValue(weightRange), FirstLast = parsed.GetValue(firstLast)!,
             Learning = learning.Read(parsed), Mode = mode.Read(parsed), Transforms = transforms.Read(parsed),
             Samples = parsed.GetValue(samples), Exclude = parsed.GetValue(exclude), ExcludeFrom = parsed.GetValue(excludeFrom), QuantizeOutputs = parsed.GetValue(quantizeOutputs),
-            Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Metric = metric.Read(parsed), Reading = reading.Read(parsed), Common = common.Read(parsed),
+            Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Metric = metric.Read(parsed), Reading = reading.Read(parsed), Report = page.Read(parsed), Common = common.Read(parsed),
         }, output, cancellation));
         HelpWithExamples.SetExamples(command,
             "fewbit quantize model.onnx --calibration pictures/",
             "fewbit quantize model.onnx --calibration train/ --data val/ --labels classes.txt --preprocess imagenet",
             "fewbit quantize model.onnx -c calibration.npz --range mse --exclude conv1,fc -o small.onnx --overwrite",
             "fewbit quantize language.onnx --mode weight-only --weights int4 --block-size 32 --input-shape tokens=1,64",
-            "fewbit quantize model.onnx -c train/ --method qdrop --weights uint2 --activations uint4 --iterations 1000 -o small.onnx");
+            "fewbit quantize model.onnx -c train/ --method qdrop --weights uint2 --activations uint4 --iterations 1000 -o small.onnx",
+            "fewbit quantize model.onnx -c train/ --report report.html");
         return command;
     }
 
@@ -97,11 +102,13 @@ internal static class QuantizeCommand
         if (ModeArguments.OtherThanStatic(settings) is { } mode)
         {
             ModeReport made = new ModeJob(settings, mode, output, cancellation).Run();
+            settings.Report.Write(() => QuantizePage.Of(made, settings), output);
             if (settings.Common.Json) output.Json(made);
             else made.Write(output, settings.Verbose);
             return CommandLine.Success;
         }
         QuantizeReport report = new QuantizeJob(settings, Options(settings), output, cancellation).Run();
+        settings.Report.Write(() => QuantizePage.Of(report, settings), output);
         if (settings.Common.Json) output.Json(report);
         else report.Write(output, settings.Verbose);
         return CommandLine.Success;

@@ -43,16 +43,16 @@ internal sealed class DemoJob(string? keep, int trainingPictures, CommandOutput 
         foreach (string format in s_formats) models[format] = Quantize(original, format);
         using IModelRunner floatModel = Engines.Fewbit(original);
         var results = s_formats.ToDictionary(format => format, format => Evaluate(floatModel, models[format].Model, format), StringComparer.Ordinal);
-        IReadOnlyDictionary<string, TimeSpan> times = Time(original, models);
+        IReadOnlyDictionary<string, RoundTimes> times = Time(original, models);
 
         long floatBytes = OnnxFile.ToBytes(original).Length;
         ClassificationResult first = results["int8"].Classification!;
-        var rows = new List<DemoRow> { Row("float", first.ReferenceTop1, null, floatBytes, floatBytes, times["float"]) };
+        var rows = new List<DemoRow> { Row("float", first.ReferenceTop1, null, floatBytes, floatBytes, times["float"].Median) };
         foreach (string format in s_formats)
         {
             SizeReport size = models[format].Report.Size;
             long bytes = OnnxFile.ToBytes(models[format].Model).Length;
-            rows.Add(Row(format, results[format].Classification!.Top1, Judgement.Of(results[format]), bytes, bytes - size.ParameterBytes + size.PackedParameterBytes, times[format]));
+            rows.Add(Row(format, results[format].Classification!.Top1, Judgement.Of(results[format]), bytes, bytes - size.ParameterBytes + size.PackedParameterBytes, times[format].Median));
         }
         if (keep is not null) Keep(original, models);
         return new(rows, UnseenPictures, CalibrationPictures, keep);
@@ -81,7 +81,7 @@ internal sealed class DemoJob(string? keep, int trainingPictures, CommandOutput 
         return output.WithProgress($"judging {format}", UnseenPictures, "pictures", progress => ModelEvaluation.Compare(floatModel, model, batches.Enumerate(cancellation), null, progress, cancellation));
     }
 
-    private IReadOnlyDictionary<string, TimeSpan> Time(Graph original, Dictionary<string, QuantizationResult> models)
+    private IReadOnlyDictionary<string, RoundTimes> Time(Graph original, Dictionary<string, QuantizationResult> models)
     {
         var runners = new Dictionary<string, IModelRunner>(StringComparer.Ordinal) { ["float"] = Engines.Fewbit(original) };
         try

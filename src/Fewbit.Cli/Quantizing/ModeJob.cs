@@ -22,6 +22,7 @@ internal sealed class ModeJob(QuantizeSettings settings, DatalessMode mode, Comm
     public ModeReport Run()
     {
         TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite);
+        settings.Report.Check(settings.Overwrite, settings.Model, _target);
         OnnxRuntimeLibrary? library = settings.Common.OpenOnnxRuntime();
         Graph original = OnnxFile.Load(settings.Model);
         QuantizationResult result;
@@ -38,20 +39,24 @@ internal sealed class ModeJob(QuantizeSettings settings, DatalessMode mode, Comm
         }
         result.Save(_target);
         output.Written.Add(_target);
-        (Judgement? judgement, string? judging) = Judge(original, result.Model);
+        (Judgement? judgement, string? judging, ComparisonReport? comparison) = Judge(original, result.Model);
         Value? open = ModelSummary.FedInputs(sized).FirstOrDefault(input => input.Shape is not { IsKnown: true });
         IReadOnlyDictionary<string, Tensor>? inputs = open is null ? SampleInputs.Of(sized, settings.Common.Seed) : null;
+        if (ShowsLayers && inputs is not null) comparison ??= LayerErrors.Of(original, result.Model, [new(inputs, 1, 0, null)], output, cancellation);
         return new(settings.Model, _target, mode.Name, result.Report, judgement, judging,
             new(QuantizeJob.FileBytes(settings.Model), QuantizeJob.FileBytes(_target), QuantizeJob.FileBytes(_target)),
             inputs is null ? null : RuntimeCheck.Of(original, result.Model, library, inputs),
             inputs is null ? [] : SpeedReport.Measure(result.Model, original, inputs, settings.Common, output, cancellation),
-            open is null ? null : $"input {open} has open lengths: --input-shape {open.Name}=... states them, and the model is checked and timed", mode.Remark);
+            open is null ? null : $"input {open} has open lengths: --input-shape {open.Name}=... states them, and the model is checked and timed", mode.Remark, comparison);
     }
 
-    /// <summary>Nulls without data.</summary>
-    private (Judgement?, string?) Judge(Graph original, Graph model)
+    // A model that was quantized before has no float self to compare layers with.
+    private bool ShowsLayers => settings.Report.Path is not null && mode.Name != "float";
+
+    /// <summary>Nulls without data; errors of layers where a page shows them.</summary>
+    private (Judgement?, string?, ComparisonReport?) Judge(Graph original, Graph model)
     {
-        if (settings.Data is null) return (null, null);
+        if (settings.Data is null) return (null, null, null);
         using ModelRunner reference = Engines.Fewbit(original), other = Engines.Fewbit(model);
         DataSet data = settings.Reading.Open(settings.Data, reference.Inputs);
         DataSet few = SampleSelection.Draw(data, PreprocessingChoice.TrialSamples, settings.Common.Seed);
@@ -59,6 +64,7 @@ internal sealed class ModeJob(QuantizeSettings settings, DatalessMode mode, Comm
         var batches = new SampleBatches(data, reference.Inputs, preprocessing.Settings, settings.Reading.Batches);
         var judge = new PairedJudge(reference, batches.Enumerate, settings.Metric.Choose(reference, data), cacheBytes: 0);
         EvaluationResult result = output.WithProgress("judging", data.Count, "samples", progress => judge.Judge(other, progress, cancellation));
-        return (Judgement.Of(result, settings.Metric.ScoreOf(result)), $"{data.Description}; preprocessing {preprocessing}");
+        ComparisonReport? layers = ShowsLayers ? LayerErrors.Of(original, model, new SampleBatches(few, reference.Inputs, preprocessing.Settings, settings.Reading.Batches), output, cancellation) : null;
+        return (Judgement.Of(result, settings.Metric.ScoreOf(result)), $"{data.Description}; preprocessing {preprocessing}", layers);
     }
 }

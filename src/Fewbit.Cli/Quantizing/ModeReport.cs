@@ -2,6 +2,7 @@ using System.Globalization;
 using Fewbit.Cli.Console;
 using Fewbit.Cli.Judging;
 using Fewbit.Cli.Timing;
+using Fewbit.Evaluation;
 using Fewbit.Quantization;
 
 namespace Fewbit.Cli.Quantizing;
@@ -10,7 +11,7 @@ namespace Fewbit.Cli.Quantizing;
 /// <remarks>Judgement, Check and OpenSizes are null without data, without known sizes, and where no size is open.</remarks>
 internal sealed record ModeReport(
     string Model, string Output, string Mode, QuantizationReport Quantization, Judgement? Judgement, string? Judging, FileSizes Bytes,
-    RuntimeCheck? Check, IReadOnlyList<EngineSpeed> Speed, string? OpenSizes, string? Remark)
+    RuntimeCheck? Check, IReadOnlyList<EngineSpeed> Speed, string? OpenSizes, string? Remark, ComparisonReport? Comparison = null)
 {
     public void Write(CommandOutput output, bool verbose)
     {
@@ -42,7 +43,7 @@ internal sealed record ModeReport(
     private IEnumerable<string> Applied() =>
         Quantization.Nodes.Where(node => node.Outcome is NodeOutcome.Integer or NodeOutcome.Rounded).CountBy(node => node.Applied).Select(pair => $"{pair.Key}: {Words.Plural(pair.Value, "node")}");
 
-    private static IEnumerable<(string, string)> Checks(RuntimeCheck check)
+    internal static IEnumerable<(string, string)> Checks(RuntimeCheck check)
     {
         if (check.SignalToNoise is { } noise) yield return ("outputs", $"{Words.Digits(noise)} dB signal to noise against the model before, on one seeded input");
         yield return ("check", check.Runtime is null ? "ONNX Runtime was not found ('fewbit doctor' tells how to get it)"

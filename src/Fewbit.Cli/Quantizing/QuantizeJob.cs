@@ -34,6 +34,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         if (settings.Calibration is null && settings.Data is null)
             throw new UsageException("no data are given: --calibration DIR|FILE names them (a fifth is held out for judging), --data DIR|FILE others for judging");
         TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite);
+        settings.Report.Check(settings.Overwrite, settings.Model, _target);
         if (Checkpoint is { } checkpoint) CheckpointFile.Check(checkpoint, _target, settings.Learning.Resume, settings.Overwrite);
         // A library that was named and cannot be loaded is said now too.
         OnnxRuntimeLibrary? library = settings.Common.OpenOnnxRuntime();
@@ -66,7 +67,10 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
             new(result.Report.Size.FloatParameterBytes + Engines.WorkingBytes(original, one), result.Report.Size.ParameterBytes + Engines.WorkingBytes(result.Model, one)),
             calibrationTime, Process.GetCurrentProcess().PeakWorkingSet64,
             Verify(library, result.Model, Batches(floatModel, some, preprocessing), some.Count),
-            SpeedReport.Measure(result.Model, original, one, settings.Common, output, cancellation), CostShare.Of(original, result.Report));
+            SpeedReport.Measure(result.Model, original, one, settings.Common, output, cancellation), CostShare.Of(original, result.Report))
+        {
+            Comparison = settings.Report.Path is null ? null : LayerErrors.Of(original, result.Model, Batches(floatModel, some, preprocessing), output, cancellation),
+        };
     }
 
     /// <exception cref="InvalidDataException">The float model is near chance, and --force is not given.</exception>

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Fewbit.Cli.Console;
 using Fewbit.Cli.Judging;
 using Fewbit.Cli.Timing;
+using Fewbit.Evaluation;
 using Fewbit.Quantization;
 
 namespace Fewbit.Cli.Quantizing;
@@ -22,6 +23,9 @@ internal sealed record QuantizeReport(
     [property: JsonIgnore] QuantizationOptions Options, Judgement Judgement, FileSizes Bytes, RunMemory Memory, [property: JsonIgnore] TimeSpan CalibrationTime, long PeakMemoryBytes,
     Verification? Verification, IReadOnlyList<EngineSpeed> Speed, CostShare Cost)
 {
+    /// <summary>The error of each layer, where a page was asked for; null otherwise.</summary>
+    public ComparisonReport? Comparison { get; init; }
+
     public string Calibration => Plan.Calibration.Description;
     public string Judging => Plan.Judging.Description;
     public string? DataRemark => Plan.Remark;

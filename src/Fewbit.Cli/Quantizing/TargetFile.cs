@@ -11,11 +11,11 @@ internal static class TargetFile
     /// <summary>Says before any work that the file could not be written at its end.</summary>
     /// <exception cref="UsageException">It is the model itself.</exception>
     /// <exception cref="IOException">It is there and may not be replaced, or its folder is not there.</exception>
-    public static void CheckWritable(string path, string? model, bool overwrite)
+    public static void CheckWritable(string path, string? model, bool overwrite, string option = "-o")
     {
         if (model is not null && Path.GetFullPath(path) == Path.GetFullPath(model)) throw new UsageException($"{path}: is the model itself; name another file with -o");
         CheckFolder(path);
-        if (File.Exists(path) && !overwrite) throw new IOException($"{path}: is there already; give --overwrite, or another file with -o");
+        if (File.Exists(path) && !overwrite) throw new IOException($"{path}: is there already; give --overwrite, or another file with {option}");
     }
 
     /// <summary>Says before any work that a file could not stand where it is named.</summary>

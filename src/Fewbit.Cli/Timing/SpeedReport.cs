@@ -1,5 +1,6 @@
 using Fewbit.Cli.Console;
 using Fewbit.Cli.Judging;
+using Fewbit.Evaluation;
 using Fewbit.Graphs;
 using Fewbit.Tensors;
 
@@ -13,6 +14,20 @@ internal sealed record EngineSpeed(string Engine, double? FloatSeconds, double S
 {
     /// <summary>How many times faster than the float model; null without one.</summary>
     public double? Speedup => FloatSeconds / Seconds;
+
+    /// <summary>95 % interval of <see cref="FloatSeconds"/> on this machine now; null without a float model.</summary>
+    public Interval? FloatInterval { get; init; }
+
+    /// <summary>95 % interval of <see cref="Seconds"/> on this machine now.</summary>
+    public Interval? Interval { get; init; }
+
+    /// <summary>95 % interval of <see cref="Speedup"/>, from rounds that timed both in turn; null without a float model.</summary>
+    public Interval? SpeedupInterval { get; init; }
+
+    public static EngineSpeed Of(string engine, RoundTimes? floatModel, RoundTimes model) => new(engine, floatModel?.Median.TotalSeconds, model.Median.TotalSeconds)
+    {
+        FloatInterval = floatModel?.Interval, Interval = model.Interval, SpeedupInterval = floatModel?.RatioTo(model),
+    };
 }
 
 /// <summary>Models timed in Fewbit and, where it is found, in ONNX Runtime, turn by turn in one run.</summary>
@@ -46,8 +61,8 @@ internal static class SpeedReport
                 engines.Add(other);
             }
             Contender[] contenders = [.. runners.Select(pair => Contender.Of(pair.Key, pair.Value, inputs))];
-            IReadOnlyDictionary<string, TimeSpan> times = output.WithProgress("timing", SpeedTest.Rounds, "rounds", progress => SpeedTest.Measure(contenders, progress, cancellation));
-            return [.. engines.Select(engine => new EngineSpeed(engine, floatModel is null ? null : times[Float + engine].TotalSeconds, times[Model + engine].TotalSeconds))];
+            IReadOnlyDictionary<string, RoundTimes> times = output.WithProgress("timing", SpeedTest.Rounds, "rounds", progress => SpeedTest.Measure(contenders, progress, cancellation));
+            return [.. engines.Select(engine => EngineSpeed.Of(engine, floatModel is null ? null : times[Float + engine], times[Model + engine]))];
         }
         finally
         {

@@ -37,8 +37,8 @@ internal static class SpeedTest
 
     private static readonly TimeSpan s_turn = TimeSpan.FromMilliseconds(50), s_compilation = TimeSpan.FromMilliseconds(150);
 
-    /// <summary>The median time of one run of each contender, by its name.</summary>
-    public static IReadOnlyDictionary<string, TimeSpan> Measure(IReadOnlyList<Contender> contenders, IProgress<long>? progress, CancellationToken cancellation)
+    /// <summary>The time of one run of each contender, by its name.</summary>
+    public static IReadOnlyDictionary<string, RoundTimes> Measure(IReadOnlyList<Contender> contenders, IProgress<long>? progress, CancellationToken cancellation)
     {
         WarmUp(contenders, cancellation);
         int[] runs = [.. contenders.Select(RunsPerTurn)];
@@ -52,7 +52,7 @@ internal static class SpeedTest
             }
             progress?.Report(round + 1);
         }
-        return times.ToDictionary(pair => pair.Key, pair => pair.Value.Order().ElementAt(Rounds / 2), StringComparer.Ordinal);
+        return times.ToDictionary(pair => pair.Key, pair => new RoundTimes(pair.Value), StringComparer.Ordinal);
     }
 
     /// <summary>

@@ -4,6 +4,7 @@ using Fewbit.Calibration;
 using Fewbit.Data;
 using Fewbit.Graphs;
 using Fewbit.Graphs.Execution;
+using Fewbit.Graphs.Operators;
 using Fewbit.Quantization;
 using Fewbit.Tensors;
 
@@ -15,7 +16,11 @@ namespace Fewbit.Evaluation;
 /// <param name="OpType">Its operator.</param>
 /// <param name="SignalToNoise">In decibels.</param>
 /// <param name="Cosine">Cosine of the angle between both, -1 to 1.</param>
-public sealed record LayerDifference(string Value, string Node, string OpType, double SignalToNoise, double Cosine);
+public sealed record LayerDifference(string Value, string Node, string OpType, double SignalToNoise, double Cosine)
+{
+    /// <summary>Name of the quantized model's node that it comes from: the Conv, where <see cref="Node"/> is a Relu that became part of it. Empty where that has no name.</summary>
+    public string Layer { get; init; } = "";
+}
 
 /// <summary>What quantizing one node alone does to the outputs.</summary>
 /// <param name="Node">Name of the node.</param>
@@ -60,6 +65,9 @@ public sealed record ComparisonReport(
 /// <summary>Finds out which layers of a quantized model cause its error.</summary>
 public static class ModelComparison
 {
+    /// <summary>Whether the models have values in common to compare.</summary>
+    internal static bool HasValues(Graph original, Graph quantized) => QuantizedNodes.ComparedValues(Preparation.Prepare(original), quantized).Count > 0;
+
     /// <summary>Compares a quantized model with the float model it was made from.</summary>
     /// <param name="original">The float model.</param>
     /// <param name="quantized">Made from it by Fewbit, so that names agree; of other models only what has agreeing names is compared.</param>
@@ -72,7 +80,7 @@ public static class ModelComparison
         Graph original, Graph quantized, IEnumerable<SampleBatch> batches, bool sensitivity = true, IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)
     {
         Graph prepared = Preparation.Prepare(original);
-        IReadOnlyDictionary<Value, Value> pairs = QuantizedNodes.DequantizedValues(prepared, quantized);
+        IReadOnlyDictionary<Value, Value> pairs = QuantizedNodes.ComparedValues(prepared, quantized);
         if (pairs.Count == 0) throw new ArgumentException("no quantized value has a name of the float model: was the quantized model made from it?", nameof(quantized));
         SampleBatch[] kept = [.. batches];
         if (kept.Length == 0) throw new ArgumentException("there are no samples to compare on", nameof(batches));
@@ -101,19 +109,25 @@ public static class ModelComparison
             var outputs = new Dictionary<string, Tensor>(StringComparer.Ordinal);
             reference.Run(batch.Inputs, (value, tensor) =>
             {
-                if (wanted.Contains(value)) values[value] = tensor.Copy();
+                if (wanted.Contains(value)) values[value] = Real(tensor);
                 if (value.IsOutput && tensor.Type == ElementType.Float32) outputs[value.Name] = tensor.Copy();
             });
             other.Run(batch.Inputs, (value, tensor) =>
             {
-                if (pairs.TryGetValue(value, out Value? original) && values.TryGetValue(original, out Tensor? expected)) differences[value].Add(expected, tensor);
+                if (pairs.TryGetValue(value, out Value? original) && values.TryGetValue(original, out Tensor? expected)) differences[value].Add(expected, Real(tensor));
             });
             references.Add(outputs);
             progress?.Report(new("comparing layers", done += batch.Count, batches.Sum(all => (long)all.Count)));
         }
         return [.. pairs.Where(pair => differences[pair.Key].Count > 0).Select(pair => new LayerDifference(
-            pair.Value.Name, pair.Value.Producer?.Name ?? "", pair.Value.Producer?.OpType ?? "Input", differences[pair.Key].SignalToNoise, differences[pair.Key].Cosine))];
+            pair.Value.Name, pair.Value.Producer?.Name ?? "", pair.Value.Producer?.OpType ?? "Input", differences[pair.Key].SignalToNoise, differences[pair.Key].Cosine)
+        {
+            Layer = QuantizedNodes.Source(pair.Key)?.Name ?? "",
+        })];
     }
+
+    /// <summary>A copy in float32.</summary>
+    private static Tensor Real(Tensor tensor) => tensor.Type == ElementType.Float32 ? tensor.Copy() : Casting.Convert(tensor, ElementType.Float32);
 
     private static List<NodeSensitivity> Sensitivities(
         Graph prepared, Graph quantized, SampleBatch[] batches, List<IReadOnlyDictionary<string, Tensor>> references, IProgress<QuantizationProgress>? progress, CancellationToken cancellation)

@@ -21,6 +21,27 @@ internal static class QuantizedNodes
         return pairs;
     }
 
+    /// <summary>The dequantized values; where activations have no codes, what the nodes of both graphs compute in real numbers.</summary>
+    public static IReadOnlyDictionary<Value, Value> ComparedValues(Graph prepared, Graph quantized)
+    {
+        IReadOnlyDictionary<Value, Value> dequantized = DequantizedValues(prepared, quantized);
+        if (dequantized.Count > 0) return dequantized;
+        var pairs = new Dictionary<Value, Value>();
+        foreach (Value value in quantized.Nodes.SelectMany(node => node.Outputs).OfType<Value>().Where(IsReal))
+        {
+            if (prepared.Find(value.Name) is { Constant: null, Producer: not null } original && IsReal(original)) pairs[value] = original;
+        }
+        return pairs;
+    }
+
+    /// <summary>The node that a value of the quantized graph comes from, through its quantizer.</summary>
+    public static Node? Source(Value value)
+    {
+        Node? node = value.Producer;
+        while (node is not null && node.OpType is "DequantizeLinear" or "Clip" or "QuantizeLinear") node = node.Inputs[0]?.Producer;
+        return node;
+    }
+
     /// <summary>Nodes of the quantized graph that read codes of weights or activations and are in the float graph too.</summary>
     public static IEnumerable<Node> Of(Graph prepared, Graph quantized)
     {
@@ -77,6 +98,8 @@ internal static class QuantizedNodes
         Value? codes = dequantizer.Inputs[0];
         return codes?.Producer is { } quantizer && quantizer.Is("QuantizeLinear") ? prepared.Find(quantizer.Inputs[0]!.Name) : null;
     }
+
+    private static bool IsReal(Value value) => value.Type is ElementType.Float32 or ElementType.Float16;
 
     private static bool IsMover(Node node) => node.OpType is "Reshape" or "Transpose" or "Flatten" or "Squeeze" or "Unsqueeze" or "Slice" or "Split" or "Gather" or "Expand" or "Tile" or "MaxPool" or "Resize";
 }

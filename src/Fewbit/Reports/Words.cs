@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Fewbit.Cli.Console;
+namespace Fewbit.Reports;
 
 /// <summary>Numbers as people read them, the same on every machine.</summary>
 internal static class Words

@@ -1,6 +1,6 @@
-using Fewbit.Cli.Console;
+using Fewbit.Reports;
 
-namespace Fewbit.Cli.Tests.Console;
+namespace Fewbit.Tests.Reports;
 
 public class WordsTests
 {
