@@ -21,7 +21,7 @@ internal static class QuantizedNodes
         return pairs;
     }
 
-    /// <summary>The dequantized values; where activations have no codes, what the nodes of both graphs compute in real numbers.</summary>
+    /// <summary>The dequantized values; where activations have no codes, what the layers with weights compute in both graphs.</summary>
     public static IReadOnlyDictionary<Value, Value> ComparedValues(Graph prepared, Graph quantized)
     {
         IReadOnlyDictionary<Value, Value> dequantized = DequantizedValues(prepared, quantized);
@@ -29,7 +29,7 @@ internal static class QuantizedNodes
         var pairs = new Dictionary<Value, Value>();
         foreach (Value value in quantized.Nodes.SelectMany(node => node.Outputs).OfType<Value>().Where(IsReal))
         {
-            if (prepared.Find(value.Name) is { Constant: null, Producer: not null } original && IsReal(original)) pairs[value] = original;
+            if (prepared.Find(value.Name) is { Constant: null, Producer.OpType: "Conv" or "ConvTranspose" or "Gemm" or "MatMul" or "LSTM" or "GRU" or "RNN" } original && IsReal(original)) pairs[value] = original;
         }
         return pairs;
     }

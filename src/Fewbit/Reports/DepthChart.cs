@@ -13,6 +13,9 @@ internal sealed class DepthChart(ComparisonReport comparison, int width, int hei
     private const int Left = 46, RightMargin = 58, Top = 22, BottomMargin = 40, LongestName = 30;
     private const double LetterWidth = 6.6, LineHeight = 15;
 
+    /// <summary>Beyond these decibels nothing is left but the rounding of float32; drawn as equal.</summary>
+    private const double Highest = 100;
+
     /// <summary>Where a name may stand from its point, the nearest first.</summary>
     private static readonly double[] s_offsets = [20, 32, 46, -12, -26];
 
@@ -32,7 +35,7 @@ internal sealed class DepthChart(ComparisonReport comparison, int width, int hei
             {Grid()}
             <path class="area" d="M{line}L{last}L{first}Z"/><path class="line" d="M{line}"/>
             {Alone()}
-            {points.Select(point => Html.Of($"""<g class="point"><circle class="hit" cx="{X(point.Index)}" cy="{Y(point.Layer.SignalToNoise)}" r="9"/><circle class="dot{(double.IsPositiveInfinity(point.Layer.SignalToNoise) ? " exact" : "")}" cx="{X(point.Index)}" cy="{Y(point.Layer.SignalToNoise)}" r="{radius}"/><title>{point.Layer.Value}: {Decibels(point.Layer.SignalToNoise)} ({point.Layer.OpType} {point.Layer.Node})</title></g>"""))}
+            {points.Select(point => Html.Of($"""<g class="point"><circle class="hit" cx="{X(point.Index)}" cy="{Y(point.Layer.SignalToNoise)}" r="9"/><circle class="dot{(point.Layer.SignalToNoise > Highest ? " exact" : "")}" cx="{X(point.Index)}" cy="{Y(point.Layer.SignalToNoise)}" r="{radius}"/><title>{point.Layer.Value}: {Decibels(point.Layer.SignalToNoise)} ({point.Layer.OpType} {point.Layer.Node})</title></g>"""))}
             {Outputs()}
             {Names(points)}
             <text class="tick" x="{Left}" y="{height - 6}">input</text><text class="tick" x="{(Left + Right) / 2}" y="{height - 6}" text-anchor="middle">position in the graph</text><text class="tick" x="{Right}" y="{height - 6}" text-anchor="end">output</text>
@@ -60,7 +63,7 @@ internal sealed class DepthChart(ComparisonReport comparison, int width, int hei
     private Html Alone()
     {
         Dictionary<string, int> places = [];
-        foreach ((int index, LayerDifference layer) in comparison.Layers.Index()) places[layer.Node] = index;
+        foreach ((int index, LayerDifference layer) in comparison.Layers.Index()) places[layer.Layer.Length > 0 ? layer.Layer : layer.Node] = index;
         return Html.Join(comparison.Sensitivity.Where(node => places.ContainsKey(node.Node) && !double.IsNaN(node.SignalToNoise)).Select(node => Html.Of(
             $"""<g class="point"><path class="alone" d="M{X(places[node.Node]) - 4} {Y(node.SignalToNoise)}h8m-4 -4v8"/><title>{node.Node} alone: {Decibels(node.SignalToNoise)} at the outputs</title></g>""")));
     }
@@ -114,7 +117,7 @@ internal sealed class DepthChart(ComparisonReport comparison, int width, int hei
 
     private static (double Low, double High, double Step) Range(ComparisonReport comparison)
     {
-        double[] all = [.. comparison.Layers.Select(layer => layer.SignalToNoise).Append(comparison.SignalToNoise).Concat(comparison.Sensitivity.Select(node => node.SignalToNoise)).Where(double.IsFinite)];
+        double[] all = [.. comparison.Layers.Select(layer => layer.SignalToNoise).Append(comparison.SignalToNoise).Concat(comparison.Sensitivity.Select(node => node.SignalToNoise)).Where(double.IsFinite).Select(decibels => Math.Min(decibels, Highest))];
         if (all.Length == 0) return (0, 60, 10);
         double step = all.Max() - all.Min() > 90 ? 20 : 10;
         double low = step * Math.Floor(all.Min() / step - 0.2), high = step * Math.Ceiling(all.Max() / step);

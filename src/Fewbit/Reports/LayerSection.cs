@@ -51,14 +51,14 @@ internal static class LayerSection
     {
         ILookup<string, NodeSensitivity> alone = comparison.Sensitivity.ToLookup(node => node.Node, StringComparer.Ordinal);
         bool hasAlone = alone.Count > 0, hasFlips = comparison.Sensitivity.Any(node => node.LabelFlips is not null);
-        ReportColumn[] columns = [s_name, s_place, s_operator, s_error, new("Cosine", IsNumber: true), .. hasAlone ? new[] { s_alone } : [], .. hasFlips ? new[] { s_flips } : [], new("Value")];
+        ReportColumn[] columns = [s_name, s_place, s_error, new("Cosine", IsNumber: true), .. hasAlone ? new[] { s_alone } : [], .. hasFlips ? new[] { s_flips } : [], new("Value"), s_operator];
         return new("Layers", "Each quantized value against the float model's, all error before it included.", columns, [.. comparison.Layers.Select((layer, index) => (ReportCell[])
         [
-            new(layer is { Layer.Length: > 0 } ? layer.Layer : layer.Node.Length > 0 ? layer.Node : "(input)"), new($"{index + 1}", index + 1), new(layer.OpType), Number(layer.SignalToNoise),
+            new(layer is { Layer.Length: > 0 } ? layer.Layer : layer.Node.Length > 0 ? layer.Node : "(input)"), new($"{index + 1}", index + 1), Number(layer.SignalToNoise),
             new(layer.Cosine.ToString("F5", System.Globalization.CultureInfo.InvariantCulture), layer.Cosine),
             .. hasAlone ? new[] { Number(alone[layer.Layer].Select(node => (double?)node.SignalToNoise).FirstOrDefault()) } : [],
             .. hasFlips ? new[] { alone[layer.Layer].FirstOrDefault()?.LabelFlips is { } flips ? new ReportCell(Words.Percent(flips), flips) : new("") } : [],
-            new(layer.Value),
+            new(layer.Value), new(layer.OpType),
         ])]);
     }
 

@@ -21,8 +21,8 @@ internal static class RequestedSection
             <section aria-labelledby="requested">
             <h2 id="requested">Requested against applied</h2>
             {Stack(counts, quantization.Nodes.Count)}
-            <p>Nodes that became part of others, or that were computed ahead, are counted in the bar and listed with the layers.</p>
             <ul class="legend">{counts.Select(pair => Html.Of($"<li class=\"{Class(pair.Outcome)}\">{pair.Count} {Outcomes[pair.Outcome]}</li>"))}</ul>
+            <p>Without nodes that became part of others or were computed ahead, and those of which nothing was asked; the layers below are all.</p>
             {TableMarkup.Of("requested", Grouped(quantization.Nodes))}
             </section>
             """);
@@ -46,9 +46,10 @@ internal static class RequestedSection
 
     private static ReportTable Grouped(IReadOnlyList<NodeReport> nodes)
     {
-        bool hasReasons = nodes.Any(node => node.Outcome != NodeOutcome.Merged && node.Reason.Length > 0);
+        NodeReport[] shown = [.. nodes.Where(node => node.Outcome is not (NodeOutcome.Merged or NodeOutcome.NotNumeric) && (node.Requested != node.Applied || node.Reason.Length > 0 || node.Outcome != NodeOutcome.Float))];
+        bool hasReasons = shown.Any(node => node.Reason.Length > 0);
         ReportColumn[] columns = [new("Operator"), new("Nodes", IsNumber: true), new("Requested"), new("Applied"), .. hasReasons ? new ReportColumn[] { new("Why") } : [], new("Which")];
-        var groups = nodes.Where(node => node.Outcome is not NodeOutcome.Merged).GroupBy(node => (node.OpType, node.Requested, node.Applied, node.Reason, node.Outcome)).OrderBy(group => group.Key.Outcome).ThenByDescending(group => group.Count());
+        var groups = shown.GroupBy(node => (node.OpType, node.Requested, node.Applied, node.Reason, node.Outcome)).OrderBy(group => group.Key.Outcome).ThenByDescending(group => group.Count());
         return new("", "", columns, [.. groups.Select(group => (ReportCell[])
         [
             new(group.Key.OpType), new($"{group.Count()}", group.Count()), new(group.Key.Requested), new(group.Key.Applied), .. hasReasons ? new ReportCell[] { new(group.Key.Reason) } : [],
