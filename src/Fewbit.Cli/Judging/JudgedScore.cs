@@ -8,6 +8,10 @@ namespace Fewbit.Cli.Judging;
 /// <summary>The value of a metric, for reports.</summary>
 internal sealed class JudgedScore(PairedScore score)
 {
+    /// <summary>All of it.</summary>
+    [JsonIgnore]
+    public PairedScore Paired => score;
+
     /// <summary>Its name on the command line.</summary>
     public string Metric => score.Metric.Name;
 

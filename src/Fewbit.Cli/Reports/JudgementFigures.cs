@@ -9,6 +9,7 @@ internal static class JudgementFigures
 {
     public static ReportVerdict? Verdict(Judgement judgement)
     {
+        if (judgement.Score is { IsOfClasses: false } score) return ReportVerdict.OfScore(score.Paired);
         if (judgement.Difference is { } difference) return ReportVerdict.OfAccuracy(difference, new(judgement.DifferenceLow!.Value, judgement.DifferenceHigh!.Value), judgement.McNemarP!.Value, judgement.Labelled);
         if (judgement.Agreement is { } agreement) return ReportVerdict.OfAgreement(agreement, judgement.Samples);
         return judgement.OutputSignalToNoise.Count == 0 ? null : ReportVerdict.OfOutputs(judgement.OutputSignalToNoise.Values.Min(), Words.Plural(judgement.Samples, "sample"));
@@ -16,6 +17,11 @@ internal static class JudgementFigures
 
     public static IEnumerable<ReportFigure> Of(Judgement judgement)
     {
+        if (judgement.Score is { IsOfClasses: false } score)
+        {
+            foreach (ReportFigure figure in EvaluationFigures.Of(score.Paired)) yield return figure;
+            yield break;
+        }
         if (judgement.Difference is { } difference)
         {
             Interval interval = new(judgement.DifferenceLow!.Value, judgement.DifferenceHigh!.Value);

@@ -18,7 +18,7 @@ internal static class JudgingPages
             ModelLabel = "model",
             Verdict = report.AgainstFloat is { } judgement ? JudgementFigures.Verdict(judgement) : report.Top1 is { } share
                 ? new(VerdictLevel.Open, $"Top-1 is {Words.Percent(share)}", "There was no float model beside it to compare with: --float names one.") : null,
-            Accuracy = report.AgainstFloat is { } judged ? [.. JudgementFigures.Of(judged)] : alone,
+            Accuracy = report.AgainstFloat is { } judged ? [.. JudgementFigures.Of(judged)] : report.Score is { } score ? [new(score.Title, score.Paired.Metric.IsShare ? FigureUnit.Share : score.Unit == "dB" ? FigureUnit.Decibels : FigureUnit.Number, null, new(score.Value, score.Paired.ModelInterval), null, Words.Plural(score.Samples, "sample"))] : alone,
             Warnings = [.. new[] { report.LabelRemark }.OfType<string>()],
             Command = settings.Report.Command,
             Settings =

@@ -7,7 +7,7 @@ internal static class DepthSection
 {
     public static Html Of(HtmlReport report)
     {
-        if (report.Comparison is not { Layers.Count: > 1 } comparison) return default;
+        if (report.Comparison is not { } comparison || comparison.Layers.Count(layer => !double.IsNaN(layer.SignalToNoise)) < 2) return default;
         bool hasAlone = comparison.Sensitivity.Count > 0;
         LayerDifference[] finite = [.. comparison.Layers.Where(layer => double.IsFinite(layer.SignalToNoise))];
         LayerDifference? worst = finite.MinBy(layer => layer.SignalToNoise);

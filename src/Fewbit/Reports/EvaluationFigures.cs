@@ -7,6 +7,7 @@ internal static class EvaluationFigures
 {
     public static ReportVerdict? Verdict(EvaluationResult evaluation)
     {
+        if (evaluation.Score is { } score && !IsOfClasses(score)) return ReportVerdict.OfScore(score);
         if (evaluation.Classification is { Labelled: > 0 } labelled) return ReportVerdict.OfAccuracy(labelled.Difference, labelled.DifferenceInterval!.Value, labelled.P!.Value, labelled.Labelled);
         if (evaluation.Classification is { } scores) return ReportVerdict.OfAgreement(scores.Agreement, scores.Samples);
         return evaluation.Outputs.Count == 0 ? null : ReportVerdict.OfOutputs(evaluation.Outputs.Values.Min(output => output.SignalToNoise), Words.Plural(evaluation.Samples, "sample"));
@@ -14,6 +15,11 @@ internal static class EvaluationFigures
 
     public static IEnumerable<ReportFigure> Of(EvaluationResult evaluation)
     {
+        if (evaluation.Score is { } score && !IsOfClasses(score))
+        {
+            foreach (ReportFigure figure in Of(score)) yield return figure;
+            yield break;
+        }
         if (evaluation.Classification is { } scores)
         {
             if (scores.Labelled > 0)
@@ -25,6 +31,18 @@ internal static class EvaluationFigures
         }
         foreach ((string name, OutputDifference difference) in evaluation.Outputs) yield return Output(name, difference.SignalToNoise);
     }
+
+    /// <summary>The value of a metric and what it gives beside it.</summary>
+    public static IEnumerable<ReportFigure> Of(PairedScore score)
+    {
+        yield return new(score.Metric.Title, UnitOf(score.Metric), new(score.Reference), new(score.Model, score.ModelInterval), new(score.Difference, score.Interval), Words.Plural(score.Samples, "sample"));
+        foreach (ScoreDetail detail in score.Details)
+            yield return new(detail.Name, detail.Unit == "dB" ? FigureUnit.Decibels : FigureUnit.Number, detail.Reference is { } reference ? new(reference) : null, new(detail.Model), null, detail.Unit == "dB" ? "" : detail.Unit);
+    }
+
+    private static FigureUnit UnitOf(Metric metric) => metric.IsShare ? FigureUnit.Share : metric.Unit == "dB" ? FigureUnit.Decibels : FigureUnit.Number;
+
+    private static bool IsOfClasses(PairedScore score) => score.Metric == Metric.Top1 || score.Metric == Metric.Agreement;
 
     /// <summary>A share of samples with the score interval.</summary>
     public static Measured Share(double share, long samples) => new(share, PairedStatistics.OfProportion((long)Math.Round(share * samples), samples));

@@ -43,7 +43,7 @@ internal static class FigureCards
     /// <summary>A bar from zero, its interval as a line across its end.</summary>
     private static Func<Measured, Html> Bar(ReportFigure figure, double largest) => measured =>
     {
-        double X(double value) => Full * Math.Clamp(value / largest, 0, 1);
+        double X(double value) => largest > 0 ? Full * Math.Clamp(value / largest, 0, 1) : 0;
         Html whisker = measured.Interval is { } interval ? Html.Of($"""<path class="whisker" d="M{X(interval.Low)} 5H{X(interval.High)}M{X(interval.Low)} 2V8M{X(interval.High)} 2V8"/>""") : default;
         return Html.Of($"""<svg class="plot" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="1000" height="10" rx="2"/><rect class="bar" width="{X(measured.Value)}" height="10"/>{whisker}</svg>""");
     };
@@ -52,7 +52,7 @@ internal static class FigureCards
     private static Func<Measured, Html> Interval(ReportFigure figure)
     {
         Interval[] intervals = [.. new[] { figure.Float?.Interval, figure.Model?.Interval }.OfType<Interval>()];
-        if (intervals.Length == 0) return _ => Html.Of($"<span></span>");
+        if (intervals.Length == 0 || intervals.Any(interval => !double.IsFinite(interval.High - interval.Low))) return _ => Html.Of($"<span></span>");
         double low = intervals.Min(interval => interval.Low), high = intervals.Max(interval => interval.High), margin = Math.Max(0.1 * (high - low), 1e-9);
         (low, high) = (low - margin, high + margin);
         double X(double value) => Full * (value - low) / (high - low);

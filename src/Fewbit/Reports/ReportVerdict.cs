@@ -47,6 +47,18 @@ public sealed record ReportVerdict(VerdictLevel Level, string Headline, string D
             : new(VerdictLevel.Open, "No loss of accuracy can be shown", $"{found}: not distinguishable, but a loss of up to {Words.Points(-interval.Low, 2).TrimStart('+')} points is not ruled out. More samples would tell.");
     }
 
+    /// <summary>Judges by any metric of both models on the same samples: a loss of less than a hundredth of the float model's value is called small.</summary>
+    public static ReportVerdict OfScore(PairedScore score)
+    {
+        ArgumentNullException.ThrowIfNull(score);
+        double scale = score.Metric.IsShare ? 1 : Math.Abs(score.Reference), least = score.Metric.IsHigherBetter ? -score.Interval.High : score.Interval.Low, most = score.Metric.IsHigherBetter ? -score.Interval.Low : score.Interval.High;
+        ReportFigure figure = EvaluationFigures.Of(score).First();
+        string title = score.Metric.Title, found = $"{title} goes from {figure.Text(score.Reference)} to {figure.Text(score.Model)}: {figure.ChangeText()} (95 %: {figure.ChangeIntervalText()}) on {Words.Plural(score.Samples, "sample")}";
+        if (most < Small * scale) return new(VerdictLevel.Good, least > 0 ? $"Next to nothing of the {title} is lost" : $"The {title} is that of the float model", $"{found}. A loss of more than a hundredth is ruled out.");
+        if (least <= 0) return new(VerdictLevel.Open, $"No loss of {title} can be shown", $"{found}: not distinguishable, but a larger loss is not ruled out. More samples would tell.");
+        return new(least > Severe * scale ? VerdictLevel.Severe : VerdictLevel.Loss, $"The {title} gets worse: {figure.ChangeText()}", $"{found}: a real loss.");
+    }
+
     /// <summary>Judges by the share of samples on which both models rank the same class first.</summary>
     /// <param name="agreement">That share.</param>
     /// <param name="samples">Samples.</param>
@@ -63,6 +75,7 @@ public sealed record ReportVerdict(VerdictLevel Level, string Headline, string D
     /// <param name="samples">What it was measured on: "24 samples".</param>
     public static ReportVerdict OfOutputs(double decibels, string samples)
     {
+        if (double.IsNaN(decibels)) return new(VerdictLevel.Open, "Outputs could not be compared", $"Measured on {samples}: they hold NaN, or nothing in float32.");
         string grounds = $"Measured on {samples}. {(double.IsPositiveInfinity(decibels) ? "Outputs are equal." : string.Create(CultureInfo.InvariantCulture, $"The error of the outputs is {100 * Math.Pow(10, -decibels / 20):0.##} % of their magnitude."))} What that costs in the task, labelled data would tell.";
         return decibels >= Close ? new(VerdictLevel.Good, $"Outputs stay close to the float model's: {Words.Digits(decibels)} dB", grounds)
             : decibels >= Usable ? new(VerdictLevel.Loss, $"Outputs differ from the float model's: {Words.Digits(decibels)} dB", grounds)
