@@ -25,11 +25,28 @@ internal static class LearnedQuantizers
                 Iterations = (pass.Rounding is null ? steps : iterations) ?? pass.Iterations, RoundingWeight = options.Learning.RoundingWeight ?? pass.RoundingWeight,
                 BatchSize = options.Learning.BatchSize ?? pass.BatchSize, RoundingRate = options.Learning.RoundingRate ?? pass.RoundingRate,
                 StepRate = pass.StepRate > 0 ? options.Learning.ScaleRate ?? pass.StepRate : 0,
+                Input = (pass.Rounding is null ? null : InputOf(options.Learning)) ?? pass.Input, Objective = (pass.Rounding is null ? null : ObjectiveOf(options.Learning)) ?? pass.Objective,
             })],
             WeightRange = options.WeightRange,
             ActivationRange = options.ActivationRange,
         };
     }
+
+    private static IUnitInput? InputOf(LearningOptions learning) => learning.UnitInput switch
+    {
+        UnitInput.FullPrecision => new FullPrecisionInput(),
+        UnitInput.QuantizedPrefix => new QuantizedPrefixInput(),
+        UnitInput.RandomMix => new RandomMixInput(learning.MixProbability),
+        _ => null,
+    };
+
+    private static IObjective? ObjectiveOf(LearningOptions learning) => learning.Objective switch
+    {
+        LearningObjective.OutputError => new OutputError(learning.ObjectivePower),
+        LearningObjective.DiagonalFisher => new DiagonalFisherError(),
+        LearningObjective.FullFisher => new FullFisherError(),
+        _ => null,
+    };
 
     /// <summary>Learns.</summary>
     /// <param name="prepared">The graph that the sites are of.</param>

@@ -15,6 +15,28 @@ public enum RoundingMethod
     QDrop,
 }
 
+/// <summary>Which numbers a layer or block reads while its rounding is learned.</summary>
+public enum UnitInput
+{
+    /// <summary>Those of the float network.</summary>
+    FullPrecision,
+    /// <summary>Those of the network whose earlier layers are quantized.</summary>
+    QuantizedPrefix,
+    /// <summary>Each number at random one or the other, as QDrop does.</summary>
+    RandomMix,
+}
+
+/// <summary>What the result of a layer or block is compared by while its rounding is learned.</summary>
+public enum LearningObjective
+{
+    /// <summary>|output - float output| to a power.</summary>
+    OutputError,
+    /// <summary>The square, weighted by the squared gradient of the network's loss: the diagonal of the Fisher information, as BRECQ's paper has it.</summary>
+    DiagonalFisher,
+    /// <summary>The full Fisher matrix of a sample, of rank 1.</summary>
+    FullFisher,
+}
+
 /// <summary>Settings of a <see cref="RoundingMethod"/> that learns.</summary>
 public sealed record LearningOptions
 {
@@ -29,6 +51,18 @@ public sealed record LearningOptions
     /// which take 0.1 for MobileNetV2 and 0.2 for MNASNet.
     /// </summary>
     public double? RoundingWeight { get; init => field = value is { } weight ? Require.InRange(weight, 0, 1e6, nameof(RoundingWeight)) : null; }
+
+    /// <summary>What layers and blocks read while their rounding is learned. Null, the default: as the method's paper has it.</summary>
+    public UnitInput? UnitInput { get; init; }
+
+    /// <summary>For <see cref="UnitInput.RandomMix"/>: probability of a number from the quantized network. Default: 0.5.</summary>
+    public double MixProbability { get; init => field = Require.InRange(value, 0, 1, nameof(MixProbability)); } = 0.5;
+
+    /// <summary>What their results are compared by. Null, the default: as the method's published code has it.</summary>
+    public LearningObjective? Objective { get; init; }
+
+    /// <summary>For <see cref="LearningObjective.OutputError"/>: the power, 1 to 10. Default: 2.</summary>
+    public double ObjectivePower { get; init => field = Require.InRange(value, 1, 10, nameof(ObjectivePower)); } = 2;
 
     /// <summary>Seed of everything random. The same seed gives the same bytes on the same processor, at any number of threads, unless there is a time budget.</summary>
     public ulong Seed { get; init; }

@@ -13,7 +13,7 @@ internal static class RecipeFile
     public const int Version = 1;
 
     private const int MaxCharacters = 1 << 20, MaxDepth = 8;
-    private static readonly string[] s_keys = ["version", "training"];
+    private static readonly string[] s_keys = ["version", "training", "quantization"];
 
     /// <summary>Reads a section of a recipe file.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>

@@ -94,20 +94,35 @@ internal sealed class RecipeMap(RecipeTable table, string path)
     public string? Choice(string key, params IReadOnlyList<string> names) => Text(key) is not { } text ? null
         : names.Contains(text) ? text : throw Fail(key, $"is '{Printable.Of(text)}', expected {string.Join(", ", names)}{Closest.Suggestion(text, names)}");
 
+    /// <summary>What a text stands for; null where it is not stated.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="parse">Throws <see cref="ArgumentException"/> for a text that stands for nothing.</param>
+    public T? Parsed<T>(string key, Func<string, T> parse) where T : class => Text(key) is { } text ? Parsed(key, text, parse) : null;
+
+    /// <inheritdoc cref="Parsed{T}(string, Func{string, T})"/>
+    public T? ParsedValue<T>(string key, Func<string, T> parse) where T : struct => Text(key) is { } text ? Parsed(key, text, parse) : null;
+
+    /// <summary>The texts of a list, or a lone text; none where it is not stated.</summary>
+    public IReadOnlyList<string> Texts(string key) => Node(key) switch
+    {
+        null => [],
+        RecipeScalar scalar => [scalar.Text],
+        RecipeList list => [.. list.Items.Select(item => item is RecipeScalar scalar ? scalar.Text : throw Fail(key, "holds more than texts"))],
+        _ => throw Fail(key, "is a map, expected a list of texts"),
+    };
+
     /// <summary>The map of a key; a lone text is its "name". Null where it is not stated.</summary>
     public RecipeMap? Map(string key) => Node(key) switch
     {
         null => null,
-        RecipeTable inner => new(inner, Join(key)),
-        RecipeScalar { Text.Length: > 0 } name => new(new(new(StringComparer.Ordinal) { ["name"] = name }, name.Where), Join(key)),
-        _ => throw Fail(key, "has no values, expected a map of keys"),
+        var node => new(AsTable(node) ?? throw Fail(key, "has no values, expected a map of keys"), Join(key)),
     };
 
-    /// <summary>The maps of a list; none where it is not stated.</summary>
+    /// <summary>The maps of a list; a lone text is the "name" of one. None where it is not stated.</summary>
     public IReadOnlyList<RecipeMap> Maps(string key) => Node(key) switch
     {
         null => [],
-        RecipeList list => [.. list.Items.Select((item, index) => new RecipeMap(item as RecipeTable ?? throw Fail(key, "is no list of maps"), $"{Join(key)}[{index.ToString(CultureInfo.InvariantCulture)}]"))],
+        RecipeList list => [.. list.Items.Select((item, index) => new RecipeMap(AsTable(item) ?? throw Fail(key, "is no list of maps"), $"{Join(key)}[{index.ToString(CultureInfo.InvariantCulture)}]"))],
         _ => throw Fail(key, "is no list, expected entries that begin with '-'"),
     };
 
@@ -116,6 +131,25 @@ internal sealed class RecipeMap(RecipeTable table, string path)
 
     /// <summary>An error about a key.</summary>
     public InvalidDataException Fail(string key, string message) => new($"{table.Items.GetValueOrDefault(key)?.Where ?? table.Where}: {Printable.Of(Join(key))} {message}");
+
+    private static RecipeTable? AsTable(RecipeNode node) => node switch
+    {
+        RecipeTable inner => inner,
+        RecipeScalar { Text.Length: > 0 } name => new(new(StringComparer.Ordinal) { ["name"] = name }, name.Where),
+        _ => null,
+    };
+
+    private T Parsed<T>(string key, string text, Func<string, T> parse)
+    {
+        try
+        {
+            return parse(text);
+        }
+        catch (ArgumentException problem)
+        {
+            throw Fail(key, $"is '{Printable.Of(text)}': {Printable.Of(problem.Message.Split(" (Parameter", 2)[0], 300)}");
+        }
+    }
 
     private string Join(string key) => path.Length == 0 ? key : $"{path}.{key}";
 

