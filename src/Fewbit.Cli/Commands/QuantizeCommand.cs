@@ -28,6 +28,7 @@ internal sealed record QuantizeSettings
     public LearningSettings Learning { get; init; } = new();
     public ModeSettings Mode { get; init; } = new();
     public TransformSettings Transforms { get; init; } = new();
+    public RecipeSettings Recipe { get; init; } = new();
     public string? Exclude { get; init; }
     public string? ExcludeFrom { get; init; }
     public bool QuantizeOutputs { get; init; }
@@ -72,13 +73,15 @@ internal static class QuantizeCommand
         mode.AddTo(command);
         var transforms = new TransformArguments();
         transforms.AddTo(command);
+        var recipe = new RecipeArguments();
+        recipe.AddTo(command);
         var metric = new MetricArguments();
         metric.AddTo(command);
         var reading = new DataOptions();
         reading.AddTo(command);
         var page = new ReportArguments();
         page.AddTo(command);
-        command.SetAction(parsed => Run(new()
+        command.SetAction(parsed => Run(recipe.Apply(parsed, new()
         {
             Model = parsed.GetRequiredValue(model), Calibration = parsed.GetValue(calibration), Data = parsed.GetValue(data), Output = parsed.GetValue(target),
             Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights), WeightGranularity = parsed.GetValue(granularity)!, Activations = parsed.GetValue(activations)!,
@@ -86,12 +89,13 @@ internal static class QuantizeCommand
             Learning = learning.Read(parsed), Mode = mode.Read(parsed), Transforms = transforms.Read(parsed),
             Samples = parsed.GetValue(samples), Exclude = parsed.GetValue(exclude), ExcludeFrom = parsed.GetValue(excludeFrom), QuantizeOutputs = parsed.GetValue(quantizeOutputs),
             Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Metric = metric.Read(parsed), Reading = reading.Read(parsed), Report = page.Read(parsed), Common = common.Read(parsed),
-        }, output, cancellation));
+        }), output, cancellation));
         HelpWithExamples.SetExamples(command,
             "fewbit quantize model.onnx --calibration pictures/",
             "fewbit quantize model.onnx --calibration train/ --data val/ --labels classes.txt --preprocess imagenet",
             "fewbit quantize model.onnx -c calibration.npz --range mse --exclude conv1,fc -o small.onnx --overwrite",
             "fewbit quantize language.onnx --mode weight-only --weights int4 --block-size 32 --input-shape tokens=1,64",
+            "fewbit quantize model.onnx --recipe recipe.yaml --plan plan.json -o small.onnx",
             "fewbit quantize model.onnx -c train/ --method qdrop --weights uint2 --activations uint4 --iterations 1000 -o small.onnx",
             "fewbit quantize model.onnx -c train/ --report report.html");
         return command;
@@ -127,7 +131,7 @@ internal static class QuantizeCommand
             throw new UsageException($"--quantize-outputs does not go with {(isFloat ? "--activations float" : "--placement paper")}, where outputs stay float; leave it out");
         try
         {
-            return new()
+            return RecipeArguments.Complete(settings.Recipe, new()
             {
                 Weights = IntegerFormat.Parse(settings.Weights ?? "int8"),
                 WeightGranularity = isPerTensor ? WeightGranularity.PerTensor : WeightGranularity.PerChannel,
@@ -143,7 +147,7 @@ internal static class QuantizeCommand
                 KeepFirstOutputAt8Bits = keepsEdges ? null : false,
                 Exclude = [.. Excluded(settings)],
                 QuantizeOutputs = settings.QuantizeOutputs,
-            };
+            });
         }
         catch (ArgumentException problem)
         {
@@ -156,7 +160,7 @@ internal static class QuantizeCommand
 
     internal static IEnumerable<string> Excluded(QuantizeSettings settings)
     {
-        IEnumerable<string> named = settings.Exclude?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
+        IEnumerable<string> named = (settings.Exclude?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? []).Union(settings.Recipe.Exclude);
         if (settings.ExcludeFrom is not { } path) return named;
         try
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Fewbit.Cli.Console;
 using Fewbit.Quantization;
+using Fewbit.Recipes;
 
 namespace Fewbit.Cli.Quantizing;
 
@@ -18,6 +19,7 @@ internal sealed record LearningSettings
     public int? Batch { get; init; }
     public string? TimeBudget { get; init; }
     public string? Checkpoint { get; init; }
+    public string? CheckpointInterval { get; init; }
     public bool Resume { get; init; }
 }
 
@@ -36,18 +38,20 @@ internal sealed class LearningArguments
     private readonly Option<int?> _batch = new("--learning-batch") { Description = "Samples of a learning step. Default: 32.", HelpName = "N" };
     private readonly Option<string?> _timeBudget = new("--time-budget") { Description = "Time for all learning: 90s, 10m, 2h. Blocks take fewer steps then.", HelpName = "TIME" };
     private readonly Option<string?> _checkpoint = new("--checkpoint") { Description = "Keep unfinished learning here each minute and when stopped by Ctrl-C. Default: beside the output.", HelpName = "FILE" };
+    private readonly Option<string?> _checkpointInterval = new("--checkpoint-interval") { Description = "Time between two writings of the checkpoint: 10s, 5m. Default: 1m.", HelpName = "TIME" };
     private readonly Option<bool> _resume = new("--resume") { Description = "Go on from the checkpoint, to the same bytes as without a stop." };
 
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _method, _iterations, _activationIterations, _roundingWeight, _roundingRate, _scaleRate, _dropProbability, _batch, _timeBudget, _checkpoint, _resume }) command.Options.Add(option);
+        foreach (Option option in new Option[] { _method, _iterations, _activationIterations, _roundingWeight, _roundingRate, _scaleRate, _dropProbability, _batch, _timeBudget, _checkpoint, _checkpointInterval, _resume }) command.Options.Add(option);
     }
 
     public LearningSettings Read(ParseResult parsed) => new()
     {
         Method = parsed.GetValue(_method)!, Iterations = parsed.GetValue(_iterations), ActivationIterations = parsed.GetValue(_activationIterations),
         RoundingWeight = parsed.GetValue(_roundingWeight), RoundingRate = parsed.GetValue(_roundingRate), ScaleRate = parsed.GetValue(_scaleRate),
-        DropProbability = parsed.GetValue(_dropProbability), Batch = parsed.GetValue(_batch), TimeBudget = parsed.GetValue(_timeBudget), Checkpoint = parsed.GetValue(_checkpoint), Resume = parsed.GetValue(_resume),
+        DropProbability = parsed.GetValue(_dropProbability), Batch = parsed.GetValue(_batch), TimeBudget = parsed.GetValue(_timeBudget), Checkpoint = parsed.GetValue(_checkpoint),
+        CheckpointInterval = parsed.GetValue(_checkpointInterval), Resume = parsed.GetValue(_resume),
     };
 
     /// <summary>The library's method.</summary>
@@ -75,7 +79,8 @@ internal sealed class LearningArguments
         RoundingWeight = Number(settings.RoundingWeight, 1e6, "--rounding-weight"), RoundingRate = Number(settings.RoundingRate, 1, "--rounding-rate"),
         ScaleRate = Number(settings.ScaleRate, 1, "--scale-rate"), DropProbability = Number(settings.DropProbability, 1, "--drop-probability"),
         BatchSize = settings.Batch is null or (>= 1 and <= 65_536) ? settings.Batch : throw new UsageException($"--learning-batch is {settings.Batch}, expected 1 to 65,536"),
-        Seed = unchecked((ulong)seed), TimeBudget = settings.TimeBudget is { } text ? ParseTime(text) : null, Checkpoint = checkpoint,
+        Seed = unchecked((ulong)seed), TimeBudget = settings.TimeBudget is { } text ? ParseTime("--time-budget", text) : null, Checkpoint = checkpoint,
+        CheckpointInterval = ParseTime("--checkpoint-interval", settings.CheckpointInterval ?? "1m"),
     };
 
     private static string? FirstGiven(LearningSettings settings)
@@ -84,7 +89,7 @@ internal sealed class LearningArguments
         [
             (settings.Iterations, "--iterations"), (settings.ActivationIterations, "--activation-iterations"), (settings.RoundingWeight, "--rounding-weight"), (settings.RoundingRate, "--rounding-rate"),
             (settings.ScaleRate, "--scale-rate"), (settings.DropProbability, "--drop-probability"), (settings.Batch, "--learning-batch"), (settings.TimeBudget, "--time-budget"),
-            (settings.Checkpoint, "--checkpoint"), (settings.Resume ? "" : null, "--resume"),
+            (settings.Checkpoint, "--checkpoint"), (settings.CheckpointInterval, "--checkpoint-interval"), (settings.Resume ? "" : null, "--resume"),
         ];
         return given.FirstOrDefault(pair => pair.Value is not null).Option;
     }
@@ -95,10 +100,15 @@ internal sealed class LearningArguments
     private static int? Count(int? value, string option) =>
         value is null or (>= 0 and <= 10_000_000) ? value : throw new UsageException($"{option} is {value}, expected 0 to 10,000,000");
 
-    private static TimeSpan ParseTime(string text)
+    private static TimeSpan ParseTime(string option, string text)
     {
-        double seconds = text is [.., var unit] ? unit switch { 's' => 1, 'm' => 60, 'h' => 3600, _ => 0 } : 0;
-        bool isTime = double.TryParse(text.AsSpan(0, Math.Max(0, text.Length - 1)), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) && seconds * number is > 0 and < 1e8;
-        return isTime ? TimeSpan.FromSeconds(seconds * number) : throw new UsageException($"--time-budget is '{text}', expected a number and s, m or h, such as 90s, 10m or 1.5h");
+        try
+        {
+            return Durations.Parse(text);
+        }
+        catch (ArgumentException problem)
+        {
+            throw new UsageException($"{option} is '{text}', {CommandLine.WithoutParameter(problem)}");
+        }
     }
 }

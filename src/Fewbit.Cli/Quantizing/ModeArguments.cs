@@ -23,7 +23,11 @@ internal sealed record ModeSettings
 /// <param name="Suffix">What the file's name gets before .onnx.</param>
 /// <param name="Make">The library's work.</param>
 /// <param name="Remark">What a person must know of the result; null where nothing.</param>
-internal sealed record DatalessMode(string Name, string Suffix, Func<Quantizer, QuantizationResult> Make, string? Remark);
+internal sealed record DatalessMode(string Name, string Suffix, Func<Quantizer, QuantizationResult> Make, string? Remark)
+{
+    /// <summary>Mode and options as a recipe states them; null where recipes have none.</summary>
+    public QuantizationRecipe? Recipe { get; init; }
+}
 
 /// <summary>The options of modes.</summary>
 internal sealed class ModeArguments
@@ -77,15 +81,15 @@ internal sealed class ModeArguments
     private static DatalessMode Dynamic(QuantizeSettings settings)
     {
         var options = new DynamicOptions { Weights = IntegerFormat.Parse(settings.Weights ?? "int8"), Exclude = [.. QuantizeCommand.Excluded(settings)] };
-        return new("dynamic", "dynamic", quantizer => quantizer.Dynamic(options), null);
+        return new("dynamic", "dynamic", quantizer => quantizer.Dynamic(options), null) { Recipe = new() { Mode = QuantizationMode.Dynamic, Dynamic = options } };
     }
 
     private static DatalessMode Float16(QuantizeSettings settings)
     {
         if (settings.Weights is { } weights && weights != "float16") throw new UsageException($"--weights is '{weights}', and --mode float16 makes weights float16; leave it out");
         string[] listed = settings.Mode.KeepInFloat?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
-        var options = new Float16Options { KeepInFloat = [.. listed, .. QuantizeCommand.Excluded(settings)] };
-        return new("float16", "float16", quantizer => quantizer.Float16(options), "ONNX Runtime computes float16 in float32 on CPUs without float16 arithmetic: smaller there, not faster");
+        var options = new Float16Options { KeepInFloat = [.. listed, .. QuantizeCommand.Excluded(settings)], KeepInputsAndOutputs = settings.Recipe.Stated?.Float16.KeepInputsAndOutputs ?? true };
+        return new("float16", "float16", quantizer => quantizer.Float16(options), "ONNX Runtime computes float16 in float32 on CPUs without float16 arithmetic: smaller there, not faster") { Recipe = new() { Mode = QuantizationMode.Float16, Float16 = options } };
     }
 
     private static DatalessMode Dequantized(QuantizeSettings settings)
@@ -108,7 +112,7 @@ internal sealed class ModeArguments
         bool isStandard = options.Form == WeightOnlyForm.DequantizeLinear;
         if (isStandard && mode.AccuracyLevel is not null) throw new UsageException("--accuracy-level is for --form matmulnbits: a DequantizeLinear cannot state one; leave it out");
         return new("weight-only", options.Weights.Name, quantizer => quantizer.WeightOnly(options), isStandard
-            ? "ONNX Runtime fuses these blocks at accuracy level 4 (activations rounded to 8 bits), unless its session option session.qdq_matmulnbits_accuracy_level is 0" : null);
+            ? "ONNX Runtime fuses these blocks at accuracy level 4 (activations rounded to 8 bits), unless its session option session.qdq_matmulnbits_accuracy_level is 0" : null) { Recipe = new() { Mode = QuantizationMode.WeightOnly, WeightOnly = options } };
     }
 
     private static string? BlockOption(ModeSettings mode) =>

@@ -23,6 +23,7 @@ internal sealed class ModeJob(QuantizeSettings settings, DatalessMode mode, Comm
     {
         TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite);
         settings.Report.Check(settings.Overwrite, settings.Model, _target);
+        if (settings.Recipe.Plan is not null) throw new UsageException($"--plan is for --mode static, and the mode is {mode.Name}; leave it out");
         OnnxRuntimeLibrary? library = settings.Common.OpenOnnxRuntime();
         Graph original = OnnxFile.Load(settings.Model);
         QuantizationResult result;
@@ -39,6 +40,7 @@ internal sealed class ModeJob(QuantizeSettings settings, DatalessMode mode, Comm
         }
         result.Save(_target);
         output.Written.Add(_target);
+        if (mode.Recipe is not null) RecipeArguments.Write(settings, mode.Recipe, result.Plan, output);
         (Judgement? judgement, string? judging, ComparisonReport? comparison) = Judge(original, result.Model);
         Value? open = ModelSummary.FedInputs(sized).FirstOrDefault(input => input.Shape is not { IsKnown: true });
         IReadOnlyDictionary<string, Tensor>? inputs = open is null ? SampleInputs.Of(sized, settings.Common.Seed) : null;

@@ -33,14 +33,15 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
     {
         if (settings.Calibration is null && settings.Data is null)
             throw new UsageException("no data are given: --calibration DIR|FILE names them (a fifth is held out for judging), --data DIR|FILE others for judging");
-        TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite);
+        // A run that is killed right behind its learning has written the model already.
+        TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite || settings.Learning.Resume);
         settings.Report.Check(settings.Overwrite, settings.Model, _target);
         if (Checkpoint is { } checkpoint) CheckpointFile.Check(checkpoint, _target, settings.Learning.Resume, settings.Overwrite);
         // A library that was named and cannot be loaded is said now too.
         OnnxRuntimeLibrary? library = settings.Common.OpenOnnxRuntime();
         Graph original = OnnxFile.Load(settings.Model);
         InputShapes.Fix(original, settings.Mode.InputShapes);
-        Quantizer quantizer = Quantizer.For(original);
+        Quantizer quantizer = Quantizer.For(original).Follow(settings.Recipe.Followed);
         // What cannot be quantized is said before hours of work on data.
         AboutModel(() => quantizer.Preview(options));
         using ModelRunner floatModel = Engines.Fewbit(original);
@@ -56,6 +57,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         if (preprocessing.Settings is { } used) PreprocessingMetadata.Write(result.Model, used);
         result.Save(_target);
         output.Written.Add(_target);
+        RecipeArguments.Write(settings, new() { Options = options }, result.Plan, output);
         if (Checkpoint is not null) ArtifactFile.Delete(Checkpoint);
 
         Judgement judgement = Judge(floatModel, result.Model, Batches(floatModel, plan.Judging, preprocessing), plan.Judging);

@@ -26,7 +26,7 @@ internal sealed class TrainJob(TrainSettings settings, CommandOutput output, Can
             MixesSamples = _recipe.Augment.MixupAlpha > 0, CheckpointPath = settings.Checkpoint, CheckpointSteps = settings.CheckpointSteps, Resumes = settings.Resume,
         });
         string vocabulary = Path.ChangeExtension(path, ".vocabulary.json");
-        if (data.Vocabulary is not null) TargetFile.CheckWritable(vocabulary, model: null, settings.Overwrite || (_recipe.Vocabulary is { } given && Path.GetFullPath(given) == Path.GetFullPath(vocabulary)));
+        if (data.Vocabulary is not null) TargetFile.CheckWritable(vocabulary, model: null, settings.Overwrite || settings.Resume || (_recipe.Vocabulary is { } given && Path.GetFullPath(given) == Path.GetFullPath(vocabulary)));
         TrainingResult result = Fit(trainer, data.Source, data.Validation);
         OnnxFile.Save(result.Model, path);
         output.Written.Add(path);
@@ -44,7 +44,8 @@ internal sealed class TrainJob(TrainSettings settings, CommandOutput output, Can
 
     private void Check(string path, string? model)
     {
-        TargetFile.CheckWritable(path, model, settings.Overwrite);
+        // A run that is killed right behind its last step has written the model already.
+        TargetFile.CheckWritable(path, model, settings.Overwrite || settings.Resume);
         if (settings.Metrics is { } metrics)
         {
             MetricsFile.Check(metrics);

@@ -77,7 +77,8 @@ internal static class QuantizationRecipeReader
         if (map.Map("learning") is { } learning) options = learning.Read(part => options with
         {
             Iterations = part.Integer("iterations"), ActivationIterations = part.Integer("activation-iterations"), RoundingWeight = part.Number("rounding-weight"),
-            TimeBudget = part.ParsedValue("time-budget", Durations.Parse),
+            RoundingRate = part.Number("rounding-rate"), ScaleRate = part.Number("scale-rate"), DropProbability = part.Number("drop-probability"), BatchSize = part.Integer("batch-size"),
+            TimeBudget = part.ParsedValue("time-budget", Durations.Parse), StepsByUnit = Steps(part),
         });
         if (map.Map("unit-input") is { } input) options = input.Read(part => Named<UnitInput>(part, "name") is { } kind
             ? options with { UnitInput = kind, MixProbability = kind == UnitInput.RandomMix ? part.Number("mix-probability") ?? options.MixProbability : options.MixProbability }
@@ -86,6 +87,18 @@ internal static class QuantizationRecipeReader
             ? options with { Objective = kind, ObjectivePower = kind == LearningObjective.OutputError ? part.Number("objective-power") ?? options.ObjectivePower : options.ObjectivePower }
             : throw part.Fail("states no name"));
         return options;
+    }
+
+    /// <summary>"- {unit: weights/block1, steps: 500}"; null where nothing is stated.</summary>
+    private static Dictionary<string, int>? Steps(RecipeMap map)
+    {
+        var steps = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (RecipeMap part in map.Maps("steps-by-unit"))
+        {
+            (string unit, int count) = part.Read(entry => (entry.Text("unit") ?? throw entry.Fail("states no unit"), entry.Integer("steps") is { } number and > 0 ? number : throw entry.Fail("states no steps, at least 1")));
+            if (!steps.TryAdd(unit, count)) throw part.Fail($"states '{Data.Printable.Of(unit)}' twice");
+        }
+        return steps.Count == 0 ? null : steps;
     }
 
     private static ModelTransform Transform(RecipeMap map)

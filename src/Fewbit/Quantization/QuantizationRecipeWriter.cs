@@ -56,7 +56,9 @@ internal static class QuantizationRecipeWriter
         if (learning.Objective is { } objective)
             map.Map("objective", new RecipeWriter().Text("name", NameOf(objective)).Number("objective-power", objective == LearningObjective.OutputError ? learning.ObjectivePower : null));
         map.Map("learning", new RecipeWriter().Number("iterations", learning.Iterations).Number("activation-iterations", learning.ActivationIterations)
-            .Number("rounding-weight", learning.RoundingWeight).Text("time-budget", learning.TimeBudget is { } budget ? Durations.Text(budget) : null));
+            .Number("rounding-weight", learning.RoundingWeight).Number("rounding-rate", learning.RoundingRate).Number("scale-rate", learning.ScaleRate)
+            .Number("drop-probability", learning.DropProbability).Number("batch-size", learning.BatchSize).Text("time-budget", learning.TimeBudget is { } budget ? Durations.Text(budget) : null)
+            .Maps("steps-by-unit", (learning.StepsByUnit ?? new Dictionary<string, int>()).OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => new RecipeWriter().Text("unit", pair.Key).Number("steps", pair.Value))));
     }
 
     private static RecipeWriter Transform(ModelTransform transform) => transform switch

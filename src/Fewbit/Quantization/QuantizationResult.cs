@@ -17,6 +17,9 @@ public sealed class QuantizationResult
     /// <summary>What was done.</summary>
     public QuantizationReport Report { get; }
 
+    /// <summary>What was decided, to decide the same again; null for modes that take no data.</summary>
+    public QuantizationPlan? Plan { get; internal set; }
+
     /// <summary>Writes the quantized model; a file that is there is replaced once the new one is complete.</summary>
     public void Save(string path) => OnnxFile.Save(Model, path);
 }

@@ -2,6 +2,7 @@ using Fewbit.Calibration;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.Reconstruction;
+using Fewbit.Storage;
 using Fewbit.Tensors;
 
 namespace Fewbit.Quantization;
@@ -14,6 +15,7 @@ public sealed class Quantizer
     private readonly Graph _original;
     private IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>>? _batches;
     private long? _sampleCount;
+    private QuantizationPlan? _plan;
 
     private Quantizer(Graph original) => _original = original;
 
@@ -37,6 +39,16 @@ public sealed class Quantizer
     /// <summary>Sets the calibration data: one tensor per input of the model, by name, for each batch.</summary>
     public Quantizer Calibrate(IEnumerable<IReadOnlyDictionary<string, Tensor>> batches, long? sampleCount = null) => Calibrate(batches.ToAsyncEnumerable(), sampleCount);
 
+    /// <summary>
+    /// Decides as a plan did, to the same bytes: learned codes are taken from it, or learned again with its steps where its side file is missing.
+    /// Model, data and options must be those of the plan.
+    /// </summary>
+    public Quantizer Follow(QuantizationPlan? plan)
+    {
+        _plan = plan;
+        return this;
+    }
+
     /// <summary>What would become of each node, without any data; calibration may still leave a node float whose values have no useful range.</summary>
     /// <exception cref="InvalidDataException">The model cannot be quantized; the message says why.</exception>
     /// <exception cref="ArgumentException">An excluded name is unknown.</exception>
@@ -44,20 +56,34 @@ public sealed class Quantizer
 
     /// <summary>Calibrates and quantizes.</summary>
     /// <exception cref="InvalidOperationException">No calibration data was set.</exception>
-    /// <exception cref="InvalidDataException">The model cannot be quantized; the message says why.</exception>
+    /// <exception cref="InvalidDataException">The model cannot be quantized, or the plan to follow is of another model, other data or other options; the message says why.</exception>
     /// <exception cref="ArgumentException">A batch does not fit the model, an excluded name is unknown, or options contradict each other.</exception>
     /// <exception cref="OperationCanceledException">It was stopped; a method that learns has written its checkpoint.</exception>
     public async Task<QuantizationResult> RunAsync(QuantizationOptions? options = null, IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)
     {
         if (_batches is null) throw new InvalidOperationException("no calibration data: call Calibrate before RunAsync");
-        options = (options ?? new()).Resolve();
-        SampleCollector? samples = options.Method == RoundingMethod.Nearest ? null : new();
-        CalibratedModel model = await CalibratedModel.CreateAsync(_original, samples?.Keep(_batches) ?? _batches, options, Progress(progress), cancellation).ConfigureAwait(false);
+        (string modelHash, string optionsHash) = (ContentHash.OfGraph(_original), QuantizationPlan.HashOf(options ?? new()));
+        _plan?.Require("model", modelHash);
+        _plan?.Require("options", optionsHash);
+        QuantizationOptions resolved = (options ?? new()).Resolve();
+        SampleCollector? samples = resolved.Method == RoundingMethod.Nearest ? null : new();
+        using var hash = new BatchHash();
+        CalibratedModel model = await CalibratedModel.CreateAsync(_original, hash.Watch(samples?.Keep(_batches) ?? _batches), resolved, Progress(progress), cancellation).ConfigureAwait(false);
         cancellation.ThrowIfCancellationRequested();
-        (GivenQuantizers given, IReadOnlyList<UnitReport> units) = samples is null ? (GivenQuantizers.None, [])
-            : LearnedQuantizers.Learn(model.Prepared, model.FindSites(), samples.Join(), options, progress, cancellation);
+        _plan?.Require("data", hash.Result);
+        (GivenQuantizers given, IReadOnlyList<UnitReport> units) = samples is null ? (GivenQuantizers.None, []) : Learned(model, samples, resolved, progress, cancellation);
         progress?.Report(new("writing", 0, null));
-        return model.Quantize(given, units);
+        QuantizationResult result = model.Quantize(given, units);
+        result.Plan = QuantizationPlan.Of(new(modelHash, hash.Result, optionsHash), options ?? new(), result.Report, given);
+        return result;
+    }
+
+    private (GivenQuantizers, IReadOnlyList<UnitReport>) Learned(CalibratedModel model, SampleCollector samples, QuantizationOptions options, IProgress<QuantizationProgress>? progress, CancellationToken cancellation)
+    {
+        QuantizerSites sites = model.FindSites();
+        if (_plan is { HasCodes: true }) return (_plan.Given(sites), _plan.Units);
+        if (_plan is not null) options = options with { Learning = options.Learning with { TimeBudget = null, StepsByUnit = _plan.StepsByUnit } };
+        return LearnedQuantizers.Learn(model.Prepared, sites, samples.Join(), options, progress, cancellation);
     }
 
     /// <summary>Quantizes the constant weights of MatMul and Gemm in blocks; activations stay float, and no data are needed.</summary>

@@ -28,7 +28,10 @@ public static class ArtifactFile
     /// <summary>Reads an artifact, and checks its tensors against the hash in the JSON.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">It is damaged, of a newer version, or its side file is missing; the message names the file.</exception>
-    public static Artifact Read(string path)
+    public static Artifact Read(string path) => Read(path, needsTensors: true);
+
+    /// <summary>The same; without its side file it has no tensors if they are not needed.</summary>
+    internal static Artifact Read(string path, bool needsTensors)
     {
         string json = File.ReadAllText(path);
         for (int attempt = 1; ; attempt++)
@@ -43,6 +46,7 @@ public static class ArtifactFile
             }
             // A writer may have replaced both files since the JSON was read.
             string again = File.ReadAllText(path);
+            if (again == json && !needsTensors) return artifact;
             if (again == json || attempt == Attempts) throw new InvalidDataException($"{path}: needs {side.Name} beside it, which is not there; move both files together");
             json = again;
         }

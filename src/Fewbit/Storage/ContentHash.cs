@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Fewbit.Data;
+using Fewbit.Graphs;
 using Fewbit.Tensors;
 
 namespace Fewbit.Storage;
@@ -40,6 +42,23 @@ public static class ContentHash
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
+
+    /// <summary>Of nodes with their attributes, and of constants.</summary>
+    internal static string OfGraph(Graph graph)
+    {
+        IEnumerable<string> nodes = graph.Nodes.Select(node =>
+            $"{node} {string.Join(' ', node.Inputs.Select(input => input?.Name))} > {string.Join(' ', node.Outputs.Select(output => output.Name))} {string.Join(' ', node.Attributes.Select(pair => $"{pair.Key}={Text(pair.Value)}"))}");
+        IEnumerable<string> ends = graph.Inputs.Concat(graph.Outputs).Select(value => $"{value.Name} {value.Type} {value.Shape}");
+        return OfText([.. ends, .. nodes, OfTensors(graph.Constants.ToDictionary(value => value.Name, value => value.Constant!, StringComparer.Ordinal))]);
+    }
+
+    private static string? Text(object attribute) => attribute switch
+    {
+        Tensor tensor => OfTensors(new Dictionary<string, Tensor> { [""] = tensor }),
+        Graph graph => OfGraph(graph),
+        Array items => string.Join(',', items.Cast<object>().Select(Text)),
+        _ => Convert.ToString(attribute, CultureInfo.InvariantCulture),
+    };
 
     /// <summary>Of a data set: the number of samples, all labels, and the content of 16 samples spread over it; where it lies does not matter.</summary>
     public static string OfData(DataSet data)

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Fewbit.Graphs;
 using Fewbit.Storage;
 using Fewbit.Tensors;
 
@@ -46,14 +45,7 @@ internal sealed class TrainingCheckpoint(Trainer trainer, string path, ITraining
         object?[] parts = [options.Optimizer, options.Schedule, .. options.Groups, options.Loss, options.Epochs, trainer.StepsPerEpoch, options.ClipNorm, options.ClipValue,
             options.AverageDecay, options.FreezesBatchNorm, options.MixesSamples, options.KeepsBest];
         string text = string.Join('\n', parts.Select(part => JsonSerializer.Serialize(part)));
-        return new(Hash(trainer.Original), ContentHash.OfText(data.Fingerprint), ContentHash.OfText(text));
-    }
-
-    /// <summary>Of nodes and weights.</summary>
-    private static string Hash(Graph model)
-    {
-        IEnumerable<string> nodes = model.Nodes.Select(node => $"{node} {string.Join(' ', node.Inputs.Select(input => input?.Name))} > {string.Join(' ', node.Outputs.Select(output => output.Name))}");
-        return ContentHash.OfText([.. nodes, ContentHash.OfTensors(model.Constants.ToDictionary(value => value.Name, value => value.Constant!, StringComparer.Ordinal))]);
+        return new(ContentHash.OfGraph(trainer.Original), ContentHash.OfText(data.Fingerprint), ContentHash.OfText(text));
     }
 }
 

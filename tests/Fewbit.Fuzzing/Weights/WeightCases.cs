@@ -4,6 +4,7 @@ using Fewbit.Data.Text;
 using Fewbit.Fuzzing.Data;
 using Fewbit.Graphs;
 using Fewbit.Models;
+using Fewbit.Quantization;
 using Fewbit.Recipes;
 using Fewbit.Storage;
 using Fewbit.Tensors;
@@ -62,6 +63,7 @@ internal sealed class WeightCases : ICases
                 case "case.vocabulary": Vocabulary.Load(path).Encode("a b\n", path); break;
                 case "case.txt": _ = new TokenBatches(TokenStream.Open(path, kind: number % 2 == 0 ? VocabularyKind.Words : VocabularyKind.Characters), new() { BatchSize = 1, Steps = 1, DropLast = false }).Epoch(0).Take(3).ToArray(); break;
                 case "case.bin": TokenStream.Open(path); break;
+                case "case.quantization.yaml": ReadAndWrite(QuantizationRecipe.Read(path)); break;
                 case "case.yaml": RecipeFile.Read(path, TrainingRecipe.Section).Read(TrainingRecipeReader.Read); break;
                 default:
                     IReadOnlyDictionary<string, Tensor> weights = WeightFile.Read(path, Options);
@@ -88,7 +90,7 @@ internal sealed class WeightCases : ICases
 
     private (string, byte[]) Seed(Random random, bool isDeep)
     {
-        switch (random.Next(13))
+        switch (random.Next(14))
         {
             case 0 or 1: return ("case.safetensors", WeightSeeds.Safetensors(random, !isDeep));
             case 2 or 3: return ("case.pth", isDeep ? WeightSeeds.TorchZip(random) : WeightSeeds.Torch(random));
@@ -99,6 +101,7 @@ internal sealed class WeightCases : ICases
             case 9: return ("case.vocabulary", Encoding.UTF8.GetBytes(Words(random)));
             case 10: return ("case.txt", Encoding.UTF8.GetBytes(ArraySeeds.Csv(random)));
             case 11: return ("case.yaml", RecipeSeeds.Create(random, isDeep));
+            case 12: return ("case.quantization.yaml", RecipeSeeds.CreateQuantization(random, isDeep));
             default: return ("case.bin", Encoding.Unicode.GetBytes(ArraySeeds.Labels(random)));
         }
     }
@@ -120,6 +123,13 @@ internal sealed class WeightCases : ICases
         section.Get<int>("epoch");
         section.Get<double[]>("losses");
         section.Tensor("w", ElementType.Float32, [3]);
+    }
+
+    /// <summary>What was read can be written, and reads back as the same.</summary>
+    private static void ReadAndWrite(QuantizationRecipe recipe)
+    {
+        string written = recipe.ToYaml(), again = QuantizationRecipe.Parse(written).ToYaml();
+        if (again != written) throw new InvalidOperationException($"Bug in recipes: '{written}' reads back as '{again}'");
     }
 
     private string WithTensors(byte[] tensors)

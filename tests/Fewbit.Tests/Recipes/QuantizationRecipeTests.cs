@@ -32,7 +32,7 @@ public class QuantizationRecipeTests
           rounding: qdrop
           unit-input: {name: random-mix, mix-probability: 0.25}
           objective: {name: output-error, objective-power: 2.4}
-          learning: {iterations: 500, rounding-weight: 0.1, time-budget: 10m}
+          learning: {iterations: 500, rounding-weight: 0.1, rounding-rate: 0.002, scale-rate: 0, drop-probability: 0.75, batch-size: 16, time-budget: 10m, steps-by-unit: [{unit: weights/stem, steps: 40}]}
           exclude: [conv1]
           overrides:
             - layers: layer4.*
@@ -58,7 +58,7 @@ public class QuantizationRecipeTests
         Assert.Equal([new EqualizeLayers { Sweeps = 7, LargestClipCost = 0.5 }, new AbsorbBiases(), new CorrectBiases { Source = MeanSource.Data, Samples = 64 }], options.Transforms);
         LearningOptions learning = options.Learning;
         Assert.Equal((RoundingMethod.QDrop, UnitInput.RandomMix, 0.25, LearningObjective.OutputError, 2.4), (options.Method, learning.UnitInput, learning.MixProbability, learning.Objective, learning.ObjectivePower));
-        Assert.Equal((500, 0.1, TimeSpan.FromMinutes(10), 7ul), (learning.Iterations, learning.RoundingWeight, learning.TimeBudget, learning.Seed));
+        Assert.Equal((500, 0.1, TimeSpan.FromMinutes(10), 7ul, 40), (learning.Iterations, learning.RoundingWeight, learning.TimeBudget, learning.Seed, learning.StepsByUnit!["weights/stem"]));
         Assert.Equal(["conv1"], options.Exclude);
         LayerOverride head = new() { Layers = "fc", Activations = IntegerFormat.UInt8, ActivationRange = RangeRule.QDrop, WeightGranularity = WeightGranularity.PerChannel, Exclude = false };
         Assert.Equal([new() { Layers = "layer4.*", Weights = IntegerFormat.Int8, WeightRange = RangeRule.MeanSquaredError }, head, head with { Layers = "head?" }], options.Overrides);
