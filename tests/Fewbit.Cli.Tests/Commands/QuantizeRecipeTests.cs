@@ -48,7 +48,7 @@ public sealed class QuantizeRecipeTests(DemoFolder demo) : IClassFixture<DemoFol
     [Fact]
     public void Run_OptionsBesideARecipe_GoBeforeIt()
     {
-        string recipe = Recipe("over.yaml", "  weights: int4\n  rounding: {name: qdrop}\n  learning: {iterations: 3}\n  overrides: [{layers: 'layer?.conv1', weights: uint3}]\n");
+        string recipe = Recipe("over.yaml", "  weights: int4\n  rounding: qdrop\n  learning: {iterations: 3}\n  overrides: [{layers: 'layer?.conv1', weights: uint3}]\n");
         string[] FormatsOf(params string[] options)
         {
             RunResult run = RunResult.Of(Command(["--recipe", recipe, "-o", demo["over.onnx"], "--overwrite", "--json", .. options]));
