@@ -12,8 +12,8 @@ namespace Fewbit.Cli.Judging;
 /// <param name="Decoder">How a detector's outputs become boxes; null takes the one that fits.</param>
 /// <param name="TrueScore">Score from which on the float model's boxes are the truth; null takes the decoder's.</param>
 /// <param name="SuppressedOverlap">Overlap above which the less sure of two boxes is dropped; null takes the decoder's.</param>
-/// <param name="Temperature">What a language model's scores are divided by.</param>
-internal sealed record MetricSettings(string? Name = null, string? Decoder = null, double? TrueScore = null, double? SuppressedOverlap = null, double Temperature = 1)
+/// <param name="Prompt">Tokens at the start of a row that a language model is given and not judged on.</param>
+internal sealed record MetricSettings(string? Name = null, string? Decoder = null, double? TrueScore = null, double? SuppressedOverlap = null, int Prompt = 1)
 {
     /// <summary>Starts the metric for a model on data; null judges class scores, by labels where there are some.</summary>
     /// <exception cref="InvalidDataException">The metric asked for does not go with the model or the data: the message says what it needs.</exception>
@@ -48,7 +48,7 @@ internal sealed record MetricSettings(string? Name = null, string? Decoder = nul
         return () => PictureMetric.TryFor(model, data)!;
     }
 
-    private Func<PairedMetric>? Tokens(IModelRunner model) => PerplexityMetric.TryFor(model) is null ? null : () => PerplexityMetric.TryFor(model, Temperature)!;
+    private Func<PairedMetric>? Tokens(IModelRunner model) => PerplexityMetric.TryFor(model) is null ? null : () => PerplexityMetric.TryFor(model, Prompt)!;
 
     private Func<PairedMetric>? Boxes(IModelRunner model, bool isAsked)
     {
@@ -66,7 +66,7 @@ internal sealed class MetricArguments
     private readonly Option<double?> _score = new("--score-threshold") { Description = "map-vs-float: score from which on the float model's boxes count as true. Default: the decoder's.", HelpName = "SHARE" };
     private readonly Option<double?> _overlap = new("--nms") { Description = "map-vs-float: overlap above which the less sure of two boxes of a class is dropped. Default: the decoder's.", HelpName = "SHARE" };
 
-    private readonly Option<double> _temperature = new("--temperature") { Description = "perplexity: what scores are divided by, as when the text was drawn from a model.", HelpName = "NUMBER", DefaultValueFactory = _ => 1 };
+    private readonly Option<int> _prompt = new("--prompt") { Description = "perplexity: tokens at the start of each row that are given and not judged.", HelpName = "N", DefaultValueFactory = _ => 1 };
 
     public MetricArguments()
     {
@@ -76,15 +76,15 @@ internal sealed class MetricArguments
 
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _metric, _decoder, _score, _overlap, _temperature }) command.Options.Add(option);
+        foreach (Option option in new Option[] { _metric, _decoder, _score, _overlap, _prompt }) command.Options.Add(option);
     }
 
     public MetricSettings Read(ParseResult parsed)
     {
-        var settings = new MetricSettings(parsed.GetValue(_metric), parsed.GetValue(_decoder), parsed.GetValue(_score), parsed.GetValue(_overlap), parsed.GetValue(_temperature));
+        var settings = new MetricSettings(parsed.GetValue(_metric), parsed.GetValue(_decoder), parsed.GetValue(_score), parsed.GetValue(_overlap), parsed.GetValue(_prompt));
         if (settings.TrueScore is not (null or (> 0 and <= 1))) throw new UsageException($"--score-threshold is {settings.TrueScore}, expected above 0 and at most 1");
         if (settings.SuppressedOverlap is not (null or (>= 0 and <= 1))) throw new UsageException($"--nms is {settings.SuppressedOverlap}, expected 0 to 1");
-        if (!(settings.Temperature > 0 && double.IsFinite(settings.Temperature))) throw new UsageException($"--temperature is {settings.Temperature}, expected above 0");
+        if (settings.Prompt < 1) throw new UsageException($"--prompt is {settings.Prompt}, expected at least 1: the first token has none before it");
         return settings;
     }
 }

@@ -48,7 +48,7 @@ internal sealed record PreprocessingChoice(Preprocessing? Settings, string Reaso
     /// <summary>What a model is fed that its inputs and outputs show to be no classifier; null where they do not.</summary>
     private static PreprocessingChoice? OfKind(IModelRunner model, DataSet few)
     {
-        if (few.Labels is null && DetectionDecoder.TryFor(model) is { } decoder) return new(decoder.Preprocessing, $"as {decoder.Name} detectors are fed, whose outputs the model has");
+        if (DetectionDecoder.TryFor(model) is { } decoder) return new(decoder.Preprocessing, $"as {decoder.Name} detectors are fed, whose outputs the model has");
         if (PictureMetric.OutputOf(model) is not { } output) return null;
         Preprocessing settings = PictureInput.TryFrom(model.Inputs[0])!.Channels == 1 ? Preprocessing.Luma : Preprocessing.ZeroToOne;
         const string reason = "as models that give pictures are fed";

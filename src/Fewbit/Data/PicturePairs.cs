@@ -5,7 +5,6 @@ namespace Fewbit.Data;
 /// <summary>Pictures of low resolution with the same pictures in high resolution, matched by file name.</summary>
 public sealed class PicturePairs : DataSet
 {
-    private const double MostAspectError = 0.1;
     private readonly string[] _files, _references;
 
     private PicturePairs(string[] files, string[] references, int scale, string description) =>
@@ -77,8 +76,8 @@ public sealed class PicturePairs : DataSet
         {
             Image small = ImageDecoder.Read(file), large = ImageDecoder.Read(reference);
             int of = large.Width / small.Width;
-            if (of < 1 || of != large.Height / small.Height || (double)large.Width / small.Width - of > MostAspectError || (double)large.Height / small.Height - of > MostAspectError)
-                throw new InvalidDataException($"{reference}: has {large.Width} x {large.Height} pixels, {file} has {small.Width} x {small.Height}; expected a whole multiple, what is over to be cut");
+            if (of < 1 || of != large.Height / small.Height || large.Width % small.Width >= of || large.Height % small.Height >= of)
+                throw new InvalidDataException($"{reference}: has {large.Width} x {large.Height} pixels, {file} has {small.Width} x {small.Height}; expected a whole multiple, and fewer pixels over than that");
             if (scale != 0 && of != scale) throw new InvalidDataException($"{reference}: is {of} times larger than {file}, {references[0]} is {scale} times larger; expected one enlargement for all");
             scale = of;
         }

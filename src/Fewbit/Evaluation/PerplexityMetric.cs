@@ -4,15 +4,15 @@ using Fewbit.Tensors;
 
 namespace Fewbit.Evaluation;
 
-/// <summary>Perplexity of a language model on rows of tokens: exp of the mean of -log p(token | tokens before it), over all tokens but the first of each row.</summary>
+/// <summary>Perplexity of a language model on rows of tokens: exp of the mean of -log p(token | tokens before it), over all tokens of a row behind its prompt.</summary>
 /// <remarks>
 /// The score of a row is its mean in nats a token. The interval is Student's of the mean difference d, carried over to perplexities: reference * (exp(d) - 1).
 /// Beside it stands the mean over tokens of the Kullback-Leibler divergence from the float model.
 /// </remarks>
 /// <param name="tokens">Name of the input that holds token numbers, [N, T].</param>
 /// <param name="logits">Name of the output that holds a score of each kind of token, [N, T, kinds].</param>
-/// <param name="temperature">Scores are divided by it, above 0: that at which samples of a model were drawn.</param>
-public sealed class PerplexityMetric(string tokens, string logits, double temperature = 1) : PairedMetric
+/// <param name="prompt">Tokens at the start of each row that are given and not judged, at least 1.</param>
+public sealed class PerplexityMetric(string tokens, string logits, int prompt = 1) : PairedMetric
 {
     private readonly List<double> _reference = [], _model = [];
     private double _kl;
@@ -43,11 +43,11 @@ public sealed class PerplexityMetric(string tokens, string logits, double temper
 
     /// <summary>The metric for a model that takes tokens and scores the ones that follow; null for any other.</summary>
     /// <remarks>Tokens: the first integer input [N, T]. Scores: the first float32 output of three dimensions.</remarks>
-    public static PerplexityMetric? TryFor(IModelRunner model, double temperature = 1)
+    public static PerplexityMetric? TryFor(IModelRunner model, int prompt = 1)
     {
         ArgumentNullException.ThrowIfNull(model);
         ValueInfo? tokens = TokensOf(model.Inputs), logits = model.Outputs.FirstOrDefault(output => output is { Type: ElementType.Float32, Shape: null or { Rank: 3 } });
-        return tokens is null || logits is null ? null : new(tokens.Name, logits.Name, temperature);
+        return tokens is null || logits is null ? null : new(tokens.Name, logits.Name, prompt);
     }
 
     /// <summary>The input that takes tokens; null where none does.</summary>
@@ -61,14 +61,14 @@ public sealed class PerplexityMetric(string tokens, string logits, double temper
         if (expected.Rank != 3 || expected.Shape[0] != ids.Shape[0] || expected.Shape[1] != ids.Shape[1])
             throw new InvalidDataException($"output '{logits}' is {expected} for tokens '{tokens}' {ids}, expected [{ids.Shape[0]}, {ids.Shape[1]}, kinds of tokens]: --metric perplexity is for models that score the next token at every place");
         int steps = (int)ids.Shape[1], kinds = (int)expected.Shape[2];
-        if (steps < 2) throw new InvalidDataException($"rows of {steps} token have none to predict; give at least 2 (--sequence-length)");
-        for (int row = 0; row < batch.Count; row++) AddRow(Numbers(ids.Rows(row, 1)), Scaled(expected.Rows(row, 1)), Scaled(actual.Rows(row, 1)), kinds);
+        if (steps <= prompt) throw new InvalidDataException($"rows of {steps} tokens have none to predict behind a prompt of {prompt}; give longer rows (--sequence-length) or a shorter --prompt");
+        for (int row = 0; row < batch.Count; row++) AddRow(Numbers(ids.Rows(row, 1)), expected.Rows(row, 1).Span<float>(), actual.Rows(row, 1).Span<float>(), kinds);
     }
 
     private void AddRow(long[] row, ReadOnlySpan<float> reference, ReadOnlySpan<float> model, int kinds)
     {
         double first = 0, second = 0, kl = 0;
-        for (int step = 1; step < row.Length; step++)
+        for (int step = prompt; step < row.Length; step++)
         {
             ReadOnlySpan<float> a = reference.Slice((step - 1) * kinds, kinds), b = model.Slice((step - 1) * kinds, kinds);
             if ((ulong)row[step] >= (ulong)kinds) throw new InvalidDataException($"token {row[step]} is not one of the {kinds} that output '{logits}' scores: the text is of another vocabulary");
@@ -76,19 +76,10 @@ public sealed class PerplexityMetric(string tokens, string logits, double temper
             second += Scores.LogSumExp(b) - b[(int)row[step]];
             kl += Scores.KlOfLogits(a, b);
         }
-        int predicted = row.Length - 1;
+        int predicted = row.Length - prompt;
         _reference.Add(first / predicted);
         _model.Add(second / predicted);
         _kl += kl / predicted;
-    }
-
-    private ReadOnlySpan<float> Scaled(Tensor row)
-    {
-        ReadOnlySpan<float> scores = row.Span<float>();
-        if (temperature == 1) return scores;
-        var scaled = new float[scores.Length];
-        for (int i = 0; i < scaled.Length; i++) scaled[i] = (float)(scores[i] / temperature);
-        return scaled;
     }
 
     private static long[] Numbers(Tensor row)

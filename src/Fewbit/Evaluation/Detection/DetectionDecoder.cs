@@ -29,7 +29,7 @@ public abstract class DetectionDecoder
     public static IReadOnlyDictionary<string, string> Known { get; } = new Dictionary<string, string>
     {
         ["nanodet"] = "for strides 8, 16, 32: scores [1, places, classes] and distances [1, places, 4 x bins]",
-        ["fastestdet"] = "one output [1, 5 + classes, rows, columns]",
+        ["fastestdet"] = "one output [1, 5 + classes, height/16, width/16]",
         ["boxes-scores"] = "'boxes' [1, n, 4] of corners and 'scores' [1, n, classes]",
     };
 

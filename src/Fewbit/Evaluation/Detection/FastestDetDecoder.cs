@@ -11,7 +11,7 @@ namespace Fewbit.Evaluation.Detection;
 /// </remarks>
 internal sealed class FastestDetDecoder : DetectionDecoder
 {
-    private const int BeforeClasses = 5;
+    private const int BeforeClasses = 5, Stride = 16;
     private readonly string _output;
 
     private FastestDetDecoder(string output) => _output = output;
@@ -24,11 +24,11 @@ internal sealed class FastestDetDecoder : DetectionDecoder
 
     public override double SuppressedOverlap => 0.45;
 
-    /// <summary>Null unless there is one output [N, 5 + classes, rows, columns] on a grid coarser than the picture.</summary>
+    /// <summary>Null unless there is one output [N, 5 + classes, rows, columns] on a grid of 16 pixels.</summary>
     public static FastestDetDecoder? TryFor(IModelRunner model)
     {
         if (SizeOf(model) is not { } size || model.Outputs is not [{ Shape.Rank: 4 } output] || Length(output, 1) <= BeforeClasses) return null;
-        return Length(output, 2) is > 0 and var rows && Length(output, 3) is > 0 and var columns && rows * 4 <= size.Height && columns * 4 <= size.Width ? new(output.Name) : null;
+        return Length(output, 2) * Stride == size.Height && Length(output, 3) * Stride == size.Width ? new(output.Name) : null;
     }
 
     public override IEnumerable<DetectedBox> Decode(IReadOnlyDictionary<string, Tensor> outputs, int row, double leastScore)
