@@ -33,7 +33,7 @@ internal static class LayerOverrides
         var kept = prepared.Nodes.DistinctBy(node => node.Name).ToDictionary(node => node.Name, StringComparer.Ordinal);
         foreach (LayerOverride given in overrides)
         {
-            string[] matched = [.. Matched(given, names)];
+            string[] matched = Matched(given, names);
             Node[] left = [.. matched.Where(kept.ContainsKey).Select(name => kept[name])];
             bool isForWeights = given is { Activations: null, ActivationRange: null, Exclude: null };
             string? reason = left.Length == 0 ? changes.GetValueOrDefault(matched[0], "preparation removed it")
@@ -42,7 +42,7 @@ internal static class LayerOverrides
         }
     }
 
-    private static IEnumerable<string> Matched(LayerOverride given, IReadOnlyList<string> names)
+    private static string[] Matched(LayerOverride given, IReadOnlyList<string> names)
     {
         string layers = given.Layers;
         if (names.Contains(layers)) return [layers];

@@ -93,7 +93,7 @@ public sealed class QuantizationPlan
     /// <exception cref="InvalidDataException">The side file does not fit the sites.</exception>
     internal GivenQuantizers Given(QuantizerSites sites)
     {
-        IReadOnlyDictionary<string, int?> axes = _section.Get<Dictionary<string, int?>>("axes");
+        Dictionary<string, int?> axes = _section.Get<Dictionary<string, int?>>("axes");
         var weights = new Dictionary<string, GivenWeight>(StringComparer.Ordinal);
         foreach (WeightSite site in sites.Weights)
         {
