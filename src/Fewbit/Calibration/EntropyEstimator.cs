@@ -6,7 +6,7 @@ namespace Fewbit.Calibration;
 /// <remarks>
 /// <see cref="EntropyLoss"/>. Where nearly every value has a bin of its own, as in a weight of few elements, there is no distribution to tell apart and the full range wins.
 /// </remarks>
-internal sealed class EntropyEstimator : HistogramEstimator
+internal sealed class EntropyEstimator() : HistogramEstimator(countsAll: true) // the noise of sampled counts would look like something that codes lose
 {
     private const int MostBits = 8;
 

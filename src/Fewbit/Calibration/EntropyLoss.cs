@@ -4,23 +4,30 @@ namespace Fewbit.Calibration;
 /// <remarks>
 /// Migacz, "8-bit Inference with TensorRT", GTC 2017: P are the values, those beyond the ends moved into the outermost filled bins that are kept;
 /// Q spreads the values of each code evenly over the filled bins that it stands for, without those beyond the ends.
+/// A range so short that nearly all values are moved makes P and Q alike; the original forbids less than a sixteenth of the full range, here at most a
+/// tenth of the values may be moved, so that far outliers can be clipped.
+/// The bin of 0 counts no more than its fuller neighbour: zeros, half of what a Relu leaves, have a code of their own and lose nothing (the original overwrites its first bin).
+/// What chance alone makes of as many bins is subtracted, (filled bins - codes in use) / (2 values): without that a weight of few elements
+/// seems to lose by every code that holds two of them, and its largest are clipped.
 /// Sums over the bins of a code are differences of prefix sums, so a candidate costs one logarithm a code, however many bins there are.
-/// The bin of 0 counts no more than its fuller neighbour: zeros, half of what a Relu leaves, have a code of their own and lose nothing.
-/// Beyond the paper, what chance alone makes of as many bins is subtracted, (filled bins - codes in use) / (2 values): without that a weight of few
-/// elements seems to lose by every code that holds two of them, and its largest are clipped.
 /// </remarks>
 internal sealed class EntropyLoss
 {
     // Differences of sums over as many values as a double counts leave this much noise.
     private const double Noise = 1e-9;
+    // As many as the original has: more bins hold more chance, not more shape.
+    private const int MostBins = 2048;
+    private const double LeastKept = 0.9;
     private readonly double _width, _firstMiddle;
     private readonly double[] _counts, _below, _filledBelow, _logsBelow;
 
     public EntropyLoss(GrowingHistogram histogram)
     {
-        (_firstMiddle, ReadOnlyMemory<long> counts) = histogram.Span();
-        _width = histogram.Width;
-        _counts = WithoutZeros(counts.Span, (int)Math.Clamp(Math.Round(0.5 - _firstMiddle / _width), -1, counts.Length));
+        (double middle, ReadOnlyMemory<long> all) = histogram.Span();
+        double[] counts = WithoutZeros(all.Span, (int)Math.Clamp(Math.Round(0.5 - middle / histogram.Width), -1, all.Length));
+        int joined = Math.Max(1, (counts.Length + MostBins - 1) / MostBins);
+        (_width, _firstMiddle) = (histogram.Width * joined, middle + histogram.Width * (joined - 1) / 2);
+        _counts = joined > 1 ? [.. counts.Chunk(joined).Select(chunk => chunk.Sum())] : counts;
         (_below, _filledBelow, _logsBelow) = (new double[_counts.Length + 1], new double[_counts.Length + 1], new double[_counts.Length + 1]);
         for (int i = 0; i < _counts.Length; i++)
         {
@@ -30,16 +37,18 @@ internal sealed class EntropyLoss
         }
     }
 
-    /// <summary>The divergence; infinite where all values lie beyond the ends.</summary>
+    /// <summary>Bins that are told apart.</summary>
+    public IEnumerable<(double Middle, double Count)> Bins => _counts.Select((count, i) => (_firstMiddle + i * _width, count)).Where(bin => bin.count > 0);
+
+    /// <summary>The divergence, at least 0; infinite where more than a tenth of the values lies beyond the ends.</summary>
     /// <param name="edges">Ascending: where the numbers of the first code begin, then where those of each code end.</param>
     public double Of(ReadOnlySpan<double> edges)
     {
         int low = BinsBelow(edges[0]), high = BinsBelow(edges[^1]);
         double all = _below[^1], inside = _below[high] - _below[low];
         if (all == 0) return 0;
-        if (inside == 0) return double.PositiveInfinity;
+        if (inside < LeastKept * all) return double.PositiveInfinity;
         (int first, int last) = OutermostFilled(low, high);
-        // What lies beyond the ends counts in those two bins.
         double under = _below[low], over = all - _below[high], spread = 0, codes = 0;
         for (int code = 1, start = low; code < edges.Length; code++)
         {

@@ -9,7 +9,8 @@ namespace Fewbit.Calibration;
 /// After them, what lies in the inner half of the range is sampled: there an eighth of the values tells the density, while the tails, which decide where to clip, stay exact.
 /// The bins in use are more than a quarter of all, unless all values are equal.
 /// </remarks>
-internal sealed class GrowingHistogram
+/// <param name="countsAll">Whether no value is ever left out.</param>
+internal sealed class GrowingHistogram(bool countsAll = false)
 {
     private const int BinCount = BinCounts.Bins;
     private const long FarthestBin = 1 << 29, CountedInFull = 1 << 20;
@@ -42,7 +43,7 @@ internal sealed class GrowingHistogram
 
     private (int First, int Count) Sampled()
     {
-        if (Total < CountedInFull) return default;
+        if (countsAll || Total < CountedInFull) return default;
         int first = (int)((long)Math.Floor(Math.Min(0, _min / 2) / _width) - _firstBin), last = (int)((long)Math.Floor(Math.Max(0, _max / 2) / _width) - _firstBin);
         return (first, last - first + 1);
     }

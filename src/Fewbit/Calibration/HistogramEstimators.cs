@@ -3,9 +3,10 @@ using Fewbit.Formats;
 namespace Fewbit.Calibration;
 
 /// <summary>An estimator that keeps a histogram of the values.</summary>
-internal abstract class HistogramEstimator : RangeEstimator
+/// <param name="countsAll">Whether every value is counted, however many there are.</param>
+internal abstract class HistogramEstimator(bool countsAll = false) : RangeEstimator
 {
-    private protected GrowingHistogram Histogram { get; } = new();
+    private protected GrowingHistogram Histogram { get; } = new(countsAll);
 
     public override double? ShareOutside(ValueRange range) => base.ShareOutside(range) ?? Histogram.ShareOutside(range);
 
