@@ -13,6 +13,8 @@ internal static class CalibrationMemory
 {
     private const int Few = 8, Many = 10_000, Processes = 3;
     private static readonly CultureInfo Plain = CultureInfo.InvariantCulture;
+    // What runtimeconfig.json of the fewbit command says.
+    private static readonly Dictionary<string, string> s_asTheCommandLine = new() { ["DOTNET_TieredPGO"] = "0", ["DOTNET_gcConcurrent"] = "0", ["DOTNET_GCConserveMemory"] = "5" };
     private static readonly string[] s_rules = ["minmax", "moving-average", "percentile", "mse", "entropy", "brecq", "qdrop"];
 
     public static void Run()
@@ -32,7 +34,7 @@ internal static class CalibrationMemory
     }
 
     private static double Peak(string rule, string transforms, int pictures) => Enumerable.Range(0, Processes)
-        .Select(_ => double.Parse(ChildProcess.Run("calibration-memory-child", rule, transforms, pictures.ToString(Plain)).Trim(), Plain)).Order().ElementAt(Processes / 2);
+        .Select(_ => double.Parse(ChildProcess.RunWith(s_asTheCommandLine, "calibration-memory-child", rule, transforms, pictures.ToString(Plain)).Trim(), Plain)).Order().ElementAt(Processes / 2);
 
     /// <summary>What a child process does: quantizes, and prints its peak.</summary>
     public static void RunChild(string rule, string transforms, int pictures)
