@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
-using Fewbit.Cli.Console;
 using Fewbit.Evaluation;
 
 namespace Fewbit.Cli.Judging;

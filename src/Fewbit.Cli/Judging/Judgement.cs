@@ -1,5 +1,4 @@
 using System.Globalization;
-using Fewbit.Cli.Console;
 using Fewbit.Evaluation;
 
 namespace Fewbit.Cli.Judging;

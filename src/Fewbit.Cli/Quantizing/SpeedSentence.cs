@@ -1,4 +1,3 @@
-using Fewbit.Cli.Console;
 using Fewbit.Cli.Timing;
 using Fewbit.Quantization;
 using Fewbit.Tensors.Emission;

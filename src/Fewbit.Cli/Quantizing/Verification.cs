@@ -1,4 +1,3 @@
-using Fewbit.Cli.Console;
 using Fewbit.Verification;
 
 namespace Fewbit.Cli.Quantizing;

@@ -1,5 +1,4 @@
 using Fewbit.Cli.Commands;
-using Fewbit.Cli.Judging;
 using Fewbit.Evaluation;
 using Fewbit.Reports;
 
