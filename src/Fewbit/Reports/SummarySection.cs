@@ -5,7 +5,7 @@ internal static class SummarySection
 {
     public static Html Of(HtmlReport report)
     {
-        (string Name, ReportFigure? Figure)[] heroes = [("Accuracy", report.Accuracy.FirstOrDefault()), ("Size", report.Sizes.FirstOrDefault()), ("Time", report.Times.FirstOrDefault())];
+        (string Name, ReportFigure? Figure)[] heroes = [("Accuracy", First(report.Accuracy)), ("Size", First(report.Sizes)), ("Time", First(report.Times))];
         if (report.Verdict is null && heroes.All(hero => hero.Figure is null)) return default;
         Html numbers = Html.Join(heroes.Where(hero => hero.Figure is not null).Select(hero => Hero(hero.Name, hero.Figure!)));
         string level = report.Verdict?.Level.ToString().ToLowerInvariant() ?? "none";
@@ -19,6 +19,8 @@ internal static class SummarySection
             </section>
             """);
     }
+
+    private static ReportFigure? First(IReadOnlyList<ReportFigure> figures) => figures is [var first, ..] ? first : null;
 
     private static Html Hero(string name, ReportFigure figure)
     {
