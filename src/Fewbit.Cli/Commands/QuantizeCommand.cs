@@ -6,6 +6,7 @@ using Fewbit.Cli.Quantizing;
 using Fewbit.Cli.Reports;
 using Fewbit.Evaluation;
 using Fewbit.Formats;
+using Fewbit.Promises;
 using Fewbit.Quantization;
 
 namespace Fewbit.Cli.Commands;
@@ -29,6 +30,7 @@ internal sealed record QuantizeSettings
     public ModeSettings Mode { get; init; } = new();
     public TransformSettings Transforms { get; init; } = new();
     public RecipeSettings Recipe { get; init; } = new();
+    public PromiseSettings Promise { get; init; } = new();
     public string? Exclude { get; init; }
     public string? ExcludeFrom { get; init; }
     public bool QuantizeOutputs { get; init; }
@@ -77,6 +79,8 @@ internal static class QuantizeCommand
         recipe.AddTo(command);
         var metric = new MetricArguments();
         metric.AddTo(command);
+        var promise = new PromiseArguments();
+        promise.AddTo(command);
         var reading = new DataOptions();
         reading.AddTo(command);
         var page = new ReportArguments();
@@ -86,12 +90,14 @@ internal static class QuantizeCommand
             Model = parsed.GetRequiredValue(model), Calibration = parsed.GetValue(calibration), Data = parsed.GetValue(data), Output = parsed.GetValue(target),
             Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights), WeightGranularity = parsed.GetValue(granularity)!, Activations = parsed.GetValue(activations)!,
             Placement = parsed.GetValue(placement)!, Range = parsed.GetValue(range), WeightRange = parsed.GetValue(weightRange), FirstLast = parsed.GetValue(firstLast)!,
-            Learning = learning.Read(parsed), Mode = mode.Read(parsed), Transforms = transforms.Read(parsed),
+            Learning = learning.Read(parsed), Mode = mode.Read(parsed), Transforms = transforms.Read(parsed), Promise = promise.Read(parsed),
             Samples = parsed.GetValue(samples), Exclude = parsed.GetValue(exclude), ExcludeFrom = parsed.GetValue(excludeFrom), QuantizeOutputs = parsed.GetValue(quantizeOutputs),
             Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Metric = metric.Read(parsed), Reading = reading.Read(parsed), Report = page.Read(parsed), Common = common.Read(parsed),
         }), output, cancellation));
         HelpWithExamples.SetExamples(command,
             "fewbit quantize model.onnx --calibration pictures/",
+            "fewbit quantize model.onnx --calibration pictures/ --max-drop 1%",
+            "fewbit quantize model.onnx --calibration pictures/ --max-drop 1% --smallest --time-budget 30m",
             "fewbit quantize model.onnx --calibration train/ --data val/ --labels classes.txt --preprocess imagenet",
             "fewbit quantize model.onnx -c calibration.npz --range mse --exclude conv1,fc -o small.onnx --overwrite",
             "fewbit quantize language.onnx --mode weight-only --weights int4 --block-size 32 --input-shape tokens=1,64",
@@ -103,7 +109,8 @@ internal static class QuantizeCommand
 
     public static int Run(QuantizeSettings settings, CommandOutput output, CancellationToken cancellation = default)
     {
-        if (ModeArguments.OtherThanStatic(settings) is { } mode)
+        PromiseOptions? promise = PromiseArguments.Of(settings);
+        if ((promise is not null && settings.Calibration is null ? PromiseWithoutData.Choose(settings, promise) : ModeArguments.OtherThanStatic(settings)) is { } mode)
         {
             ModeReport made = new ModeJob(settings, mode, output, cancellation).Run();
             settings.Report.Write(() => QuantizePage.Of(made, settings), output);
@@ -111,11 +118,11 @@ internal static class QuantizeCommand
             else made.Write(output, settings.Verbose);
             return CommandLine.Success;
         }
-        QuantizeReport report = new QuantizeJob(settings, Options(settings), output, cancellation).Run();
+        QuantizeReport report = new QuantizeJob(settings, Options(PromiseArguments.StartOf(settings)), promise, output, cancellation).Run();
         settings.Report.Write(() => QuantizePage.Of(report, settings), output);
         if (settings.Common.Json) output.Json(report);
         else report.Write(output, settings.Verbose);
-        return CommandLine.Success;
+        return report.Promise?.ExitCode ?? CommandLine.Success;
     }
 
     /// <summary>The library's options; a value that no option takes is wrong usage.</summary>

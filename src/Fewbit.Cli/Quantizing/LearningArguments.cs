@@ -36,7 +36,7 @@ internal sealed class LearningArguments
     private readonly Option<double?> _scaleRate = new("--scale-rate") { Description = "Adam's rate for the scales of activations. Default: 0.0004 for adaround and brecq, 0.00004 for qdrop.", HelpName = "RATE" };
     private readonly Option<double?> _dropProbability = new("--drop-probability") { Description = "Share of the activations that stay float in a step (qdrop). Default: 0.5.", HelpName = "P" };
     private readonly Option<int?> _batch = new("--learning-batch") { Description = "Samples of a learning step. Default: 32.", HelpName = "N" };
-    private readonly Option<string?> _timeBudget = new("--time-budget") { Description = "Time for all learning: 90s, 10m, 2h. Blocks take fewer steps then.", HelpName = "TIME" };
+    private readonly Option<string?> _timeBudget = new("--time-budget") { Description = "Time for all learning: 90s, 10m, 2h. Blocks take fewer steps then. With --max-drop: for the whole search, 10m by default.", HelpName = "TIME" };
     private readonly Option<string?> _checkpoint = new("--checkpoint") { Description = "Keep unfinished learning here each minute and when stopped by Ctrl-C. Default: beside the output.", HelpName = "FILE" };
     private readonly Option<string?> _checkpointInterval = new("--checkpoint-interval") { Description = "Time between two writings of the checkpoint: 10s, 5m. Default: 1m.", HelpName = "TIME" };
     private readonly Option<bool> _resume = new("--resume") { Description = "Go on from the checkpoint, to the same bytes as without a stop." };
@@ -83,7 +83,7 @@ internal sealed class LearningArguments
         CheckpointInterval = ParseTime("--checkpoint-interval", settings.CheckpointInterval ?? "1m"),
     };
 
-    private static string? FirstGiven(LearningSettings settings)
+    internal static string? FirstGiven(LearningSettings settings)
     {
         (object? Value, string Option)[] given =
         [
@@ -97,10 +97,11 @@ internal sealed class LearningArguments
     private static double? Number(double? value, double most, string option) =>
         value is null || (value >= 0 && value <= most) ? value : throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"{option} is {value}, expected 0 to {most:N0}"));
 
-    private static int? Count(int? value, string option) =>
+    internal static int? Count(int? value, string option) =>
         value is null or (>= 0 and <= 10_000_000) ? value : throw new UsageException($"{option} is {value}, expected 0 to 10,000,000");
 
-    private static TimeSpan ParseTime(string option, string text)
+    /// <summary>90s, 10m, 2h.</summary>
+    internal static TimeSpan ParseTime(string option, string text)
     {
         try
         {

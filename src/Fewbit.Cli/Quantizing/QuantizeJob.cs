@@ -9,6 +9,7 @@ using Fewbit.Evaluation;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.OnnxRuntime;
+using Fewbit.Promises;
 using Fewbit.Quantization;
 using Fewbit.Runtime;
 using Fewbit.Storage;
@@ -17,23 +18,23 @@ using Fewbit.Verification;
 namespace Fewbit.Cli.Quantizing;
 
 /// <summary>The whole of fewbit quantize: check the float model, calibrate, write, judge, verify, time.</summary>
-internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions options, CommandOutput output, CancellationToken cancellation)
+internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions options, PromiseOptions? promise, CommandOutput output, CancellationToken cancellation)
 {
     /// <summary>Samples that codes are compared on between the engines.</summary>
     private const int VerificationSamples = 64;
 
     private const int FewSamples = 512, SamplesToLearn = 1024;
 
-    private readonly string _target = TargetFile.Of(settings.Model, settings.Output, options.Weights.Name);
+    private readonly string _target = TargetFile.Of(settings.Model, settings.Output, promise is { Smallest: true } ? "small" : options.Weights.Name);
 
-    /// <summary>The file of unfinished learning; null where nothing is learned.</summary>
-    private string? Checkpoint => options.Method == RoundingMethod.Nearest ? null : CheckpointFile.PathOf(settings.Learning, _target);
+    /// <summary>The file of unfinished work; null where nothing is learned or searched.</summary>
+    private string? Checkpoint => options.Method == RoundingMethod.Nearest && promise is null ? null : CheckpointFile.PathOf(settings.Learning, _target);
 
     public QuantizeReport Run()
     {
         if (settings.Calibration is null && settings.Data is null)
             throw new UsageException("no data are given: --calibration DIR|FILE names them (a fifth is held out for judging), --data DIR|FILE others for judging");
-        // A run that is killed right behind its learning has written the model already.
+        // A run that is killed right behind its learning has written the model already, and so has a search that goes on.
         TargetFile.CheckWritable(_target, settings.Model, settings.Overwrite || settings.Learning.Resume);
         settings.Report.Check(settings.Overwrite, settings.Model, _target);
         if (Checkpoint is { } checkpoint) CheckpointFile.Check(checkpoint, _target, settings.Learning.Resume, settings.Overwrite);
@@ -45,18 +46,20 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         // What cannot be quantized is said before hours of work on data.
         AboutModel(() => quantizer.Preview(options));
         using ModelRunner floatModel = Engines.Fewbit(original);
-        DataPlan plan = DataPlan.Open(settings.Reading, floatModel.Inputs, settings.Calibration, settings.Data, settings.Samples ?? (Checkpoint is null ? FewSamples : SamplesToLearn), settings.Common.Seed);
+        int samples = settings.Samples ?? (Checkpoint is null ? FewSamples : SamplesToLearn);
+        PromiseData? parts = promise is null ? null : PromiseData.Open(settings.Reading, floatModel.Inputs, settings.Calibration!, settings.Data, samples, settings.Common.Seed);
+        DataPlan plan = parts?.Plan ?? DataPlan.Open(settings.Reading, floatModel.Inputs, settings.Calibration, settings.Data, samples, settings.Common.Seed);
         // A metric that does not go with model or data is said before calibration.
         _ = settings.Metric.Choose(floatModel, plan.Judging);
         (PreprocessingChoice preprocessing, FloatCheck check) = CheckFloat(original, floatModel, plan);
 
         if (Checkpoint is not null && !settings.Learning.Resume) ArtifactFile.Delete(Checkpoint);
         var clock = Stopwatch.StartNew();
-        QuantizationResult result = AboutModel(() => Calibrate(quantizer, Batches(floatModel, plan.Calibration, preprocessing), plan.Calibration.Count));
+        PromiseReport? promised = parts is null ? null : AboutModel(() => Search(original, floatModel, parts, preprocessing));
+        QuantizationResult result = promised?.Result.Model ?? AboutModel(() => Calibrate(quantizer, Batches(floatModel, plan.Calibration, preprocessing), plan.Calibration.Count));
         TimeSpan calibrationTime = clock.Elapsed;
-        if (preprocessing.Settings is { } used) PreprocessingMetadata.Write(result.Model, used);
-        result.Save(_target);
-        output.Written.Add(_target);
+        Complete(result.Model, preprocessing);
+        Save(result);
         RecipeArguments.Write(settings, new() { Options = options }, result.Plan, output);
         if (Checkpoint is not null) ArtifactFile.Delete(Checkpoint);
 
@@ -71,8 +74,34 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
             Verify(library, result.Model, Batches(floatModel, some, preprocessing), some.Count),
             SpeedReport.Measure(result.Model, original, one, settings.Common, output, cancellation), CostShare.Of(original, result.Report))
         {
+            Promise = promised,
             Comparison = settings.Report.Path is null ? null : LayerErrors.Of(original, result.Model, Batches(floatModel, some, preprocessing), output, cancellation),
         };
+    }
+
+    private static void Complete(Graph model, PreprocessingChoice preprocessing)
+    {
+        if (preprocessing.Settings is { } used) PreprocessingMetadata.Write(model, used);
+    }
+
+    private void Save(QuantizationResult result)
+    {
+        result.Save(_target);
+        if (!output.Written.Contains(_target)) output.Written.Add(_target);
+    }
+
+    /// <exception cref="OperationCanceledException">It was stopped; what was tried is written before.</exception>
+    private PromiseReport Search(Graph original, ModelRunner floatModel, PromiseData parts, PreprocessingChoice preprocessing)
+    {
+        PromiseOptions all = promise! with { Start = options, Checkpoint = Checkpoint };
+        var samples = new PromiseSamples(Batches(floatModel, parts.Plan.Calibration, preprocessing), Batches(floatModel, parts.Choosing, preprocessing), Batches(floatModel, parts.HeldOut, preprocessing));
+        PromiseResult result = output.WithProgress("searching", 1, "candidates", live =>
+            PromiseSearch.Run(original, samples, all, Engines.Fewbit, Save, model => Complete(model, preprocessing), new ShownSearch(live), cancellation));
+        var report = new PromiseReport(result, all.TimeBudget);
+        if (!cancellation.IsCancellationRequested) return report;
+        report.WriteStopped(output, settings.Common.Json);
+        CheckpointFile.Announce(Checkpoint!, output);
+        throw new OperationCanceledException(cancellation);
     }
 
     /// <exception cref="InvalidDataException">The float model is near chance, and --force is not given.</exception>

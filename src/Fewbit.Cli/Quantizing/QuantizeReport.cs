@@ -31,8 +31,11 @@ internal sealed record QuantizeReport(
     public string? DataRemark => Plan.Remark;
     public double CalibrationSeconds => CalibrationTime.TotalSeconds;
 
+    /// <summary>What was promised; null where nothing was.</summary>
+    public PromiseReport? Promise { get; init; }
+
     /// <summary>One honest sentence where integers bring no speed.</summary>
-    public string? SpeedRemark => SpeedSentence.Of(Options, Speed, Cost);
+    public string? SpeedRemark => SpeedSentence.Of(Promise is null ? Options : Options with { Weights = Quantization.Weights.Select(weight => weight.Format).MinBy(format => format.BitWidth) ?? Options.Weights }, Speed, Cost);
 
     public void Write(CommandOutput output, bool verbose)
     {
@@ -45,7 +48,7 @@ internal sealed record QuantizeReport(
             ("preprocessing", Preprocessing.ToString()),
             .. FloatCheck.LabelOrder is { } order ? new[] { ("labels", order.Message) } : [],
             .. FloatCheck.IsNearChance ? new[] { ("float model", $"near chance: top-1 {Words.Percent(FloatCheck.Top1!.Value)} on {FloatCheck.Samples} samples; --force went on") } : [],
-            ("weights", $"{Options.Weights.Name}, one scale per {(Options.WeightGranularity == WeightGranularity.PerTensor ? "tensor" : "output channel")}; activations {Options.Activations?.Name ?? "float"}"),
+            ("weights", $"{WeightFormats()}, one scale per {(Options.WeightGranularity == WeightGranularity.PerTensor ? "tensor" : "output channel")}; activations {Options.Activations?.Name ?? "float"}"),
             .. Options.Method == RoundingMethod.Nearest ? [] : new[] { ("method", LearnedTable.Summary(Options, Quantization)) },
             .. Quantization.Transforms.Select(report => ("transform", report.ToString())),
             ("nodes", NodeTable.Summary(Quantization.Nodes)),
@@ -59,10 +62,26 @@ internal sealed record QuantizeReport(
             LearnedTable.Write(Quantization, output);
         }
         output.Line();
-        output.Table(["", ">float", $">{Options.Weights.Name}", ""], [.. Judgement.Rows(), .. SizeRows(), .. Speed.Select(SpeedRow)]);
+        if (Promise is not null)
+        {
+            Promise.Write(output);
+            output.Line();
+        }
+        output.Table(["", ">float", $">{Heading}", ""], [.. Judgement.Rows(), .. SizeRows(), .. Speed.Select(SpeedRow)]);
         output.Line();
         output.Fields(("check", Verification?.ToString() ?? "ONNX Runtime was not found: codes and labels are those of Fewbit alone ('fewbit doctor' tells how to get it)"));
         if (SpeedRemark is { } sentence) output.Line(sentence);
+        if (Promise is not null) output.Line(Promise.Sentence);
+    }
+
+    /// <summary>The format of the weights, or that they have several.</summary>
+    private string Heading => Promise is not null && Quantization.Weights.Select(weight => weight.Format.Name).Distinct().Count() > 1 ? "mixed" : Options.Weights.Name;
+
+    /// <summary>uint4; or 5 layers uint4, 2 int8.</summary>
+    private string WeightFormats()
+    {
+        if (Heading != "mixed") return Options.Weights.Name;
+        return string.Join(", ", Quantization.Weights.CountBy(weight => weight.Format.Name).Select((pair, i) => $"{pair.Value}{(i == 0 ? " layers" : "")} {pair.Key}"));
     }
 
     private IEnumerable<IReadOnlyList<string>> SizeRows()

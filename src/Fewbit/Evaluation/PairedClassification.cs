@@ -25,6 +25,9 @@ public sealed record ClassificationResult(
     /// <summary>1 for each sample on which both rank the same class first, 0 for the others.</summary>
     public IReadOnlyList<double> Same { get; init; } = [];
 
+    /// <summary>Samples on which both rank different classes first.</summary>
+    public long Disagreements => Samples == 0 ? 0 : (long)Math.Round((1 - Agreement) * Samples);
+
     /// <summary>Top-1 of the other model minus the reference's, -1 to 1.</summary>
     public double Difference => Labelled == 0 ? double.NaN : (double)(Gained - Lost) / Labelled;
 

@@ -67,8 +67,9 @@ public sealed class PairedJudge(IModelRunner reference, Func<CancellationToken, 
     private static Tensor Real(Tensor output, SampleBatch batch) =>
         output.Rank > 0 && batch.Count < output.Shape[0] && batch.Inputs.Values.First().Shape[0] == output.Shape[0] ? output.Rows(0, batch.Count) : output;
 
-    private static bool IsScores(Tensor output, SampleBatch batch) =>
-        output.Rank >= 2 && output.Shape[1] > 1 && output.Shape.CountOf(2, output.Rank) == 1 && output.Shape[0] >= batch.Count;
+    /// <summary>True for [N, classes] in float32, or with further dimensions of length 1.</summary>
+    internal static bool IsScores(Tensor output, SampleBatch batch) =>
+        output.Type == ElementType.Float32 && output.Rank >= 2 && output.Shape[1] > 1 && output.Shape.CountOf(2, output.Rank) == 1 && output.Shape[0] >= batch.Count;
 
     private void CheckOutputs(IModelRunner model)
     {

@@ -16,7 +16,7 @@ public readonly record struct Interval(double Low, double High)
 }
 
 /// <summary>Uncertainty of accuracies and of their differences on the same samples.</summary>
-public static class PairedStatistics
+public static partial class PairedStatistics
 {
     /// <summary>Interval of a proportion, 95 % unless another confidence is asked for.</summary>
     /// <remarks>The score interval of Wilson, 1927, "Probable inference, the law of succession, and statistical inference".</remarks>

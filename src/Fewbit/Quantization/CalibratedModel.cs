@@ -69,6 +69,13 @@ internal sealed class CalibratedModel
         return QuantizerSites.Of(Prepared, placement, new FormatRules(Prepared, placement, options));
     }
 
+    /// <summary>Whether any layer would run on codes: without one nothing can be quantized.</summary>
+    public bool HasLayers(QuantizationOptions options)
+    {
+        Placement placement = Place(Prepared, LayerOverrides.Expand(options, _original), _calibrator.Estimators);
+        return placement.Selected.Any(node => placement.RoleOf(node) == NodeRole.Compute);
+    }
+
     /// <summary>Writes the quantizers into a copy of the prepared graph, with the options of calibration.</summary>
     /// <param name="given">Quantizers that are decided already.</param>
     /// <param name="units">What became of the units that learned them.</param>

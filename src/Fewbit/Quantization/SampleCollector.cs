@@ -12,14 +12,20 @@ internal sealed class SampleCollector
     {
         await foreach (IReadOnlyDictionary<string, Tensor> batch in batches.ConfigureAwait(false))
         {
-            foreach ((string name, Tensor tensor) in batch)
-            {
-                if (!_parts.TryGetValue(name, out List<Tensor>? parts)) _parts[name] = parts = [];
-                Tensor copy = Tensor.AllocateUninitialized(tensor.Type, tensor.Shape);
-                tensor.CopyTo(copy);
-                parts.Add(copy);
-            }
+            Add(batch);
             yield return batch;
+        }
+    }
+
+    /// <summary>Keeps a copy of a batch.</summary>
+    public void Add(IReadOnlyDictionary<string, Tensor> batch)
+    {
+        foreach ((string name, Tensor tensor) in batch)
+        {
+            if (!_parts.TryGetValue(name, out List<Tensor>? parts)) _parts[name] = parts = [];
+            Tensor copy = Tensor.AllocateUninitialized(tensor.Type, tensor.Shape);
+            tensor.CopyTo(copy);
+            parts.Add(copy);
         }
     }
 

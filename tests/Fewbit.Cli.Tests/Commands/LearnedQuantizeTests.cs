@@ -109,14 +109,4 @@ public sealed class LearnedQuantizeTests(DemoFolder demo) : IClassFixture<DemoFo
         run = RunResult.Of(Command("--method", "qdrop", "--checkpoint", demo["never.onnx"], "-o", demo["never.onnx"]));
         Assert.Equal((2, $"{demo["never.onnx"]}: is the model to write, it cannot be the checkpoint too; name another file with --checkpoint"), (run.Code, run.ErrorLine()));
     }
-
-    /// <summary>Acts once a text was written.</summary>
-    private sealed class Watched(string text, Action act) : StringWriter
-    {
-        public override void WriteLine(string? value)
-        {
-            base.WriteLine(value);
-            if (value?.Contains(text, StringComparison.Ordinal) == true) act();
-        }
-    }
 }
