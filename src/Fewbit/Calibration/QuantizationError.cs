@@ -12,12 +12,13 @@ namespace Fewbit.Calibration;
 internal sealed class QuantizationError
 {
     // Rounding this many values takes as long as looking up one edge.
-    private const int ValuesAnEdge = 8;
+    private const int ValuesAnEdge = 2;
     private readonly GrowingHistogram _histogram;
     private readonly double _width, _squares;
     // Filled bins: their middles and counts, then zeros up to a whole vector.
     private readonly double[] _middles, _counts;
     private (double Count, double Sum)[]? _below;
+    private double[]? _squaresBelow;
 
     public QuantizationError(GrowingHistogram histogram)
     {
@@ -93,13 +94,30 @@ internal sealed class QuantizationError
     /// <summary>Codes about as close as bins: between the ends an error is as likely anywhere in half a code up or down, which the middles of bins would not tell.</summary>
     private double OfFineCodes(float scale, ValueRange numbers)
     {
-        double low = (double)numbers.Min * scale, high = (double)numbers.Max * scale, rounded = (double)scale * scale / 12, sum = 0;
-        for (int i = 0; i < Filled; i++)
+        double low = (double)numbers.Min * scale, high = (double)numbers.Max * scale;
+        int first = BinsBelow(low - scale / 2.0), last = BinsBelow(high + scale / 2.0);
+        return Beyond(low, 0, first) + Beyond(high, last, Below.Length - 1) + (Below[last].Count - Below[first].Count) * scale * scale / 12;
+    }
+
+    /// <summary>Σ (x - end)² over bins.</summary>
+    private double Beyond(double end, int first, int last)
+    {
+        double[] squares = _squaresBelow ??= SquaresBelow(_histogram);
+        return Math.Max(0, squares[last] - squares[first] - 2 * end * (Below[last].Sum - Below[first].Sum) + end * end * (Below[last].Count - Below[first].Count));
+    }
+
+    private int BinsBelow(double edge) => (int)Math.Clamp(Math.Ceiling((edge - _middles[0]) / _width), 0, Below.Length - 1);
+
+    private static double[] SquaresBelow(GrowingHistogram histogram)
+    {
+        (double first, ReadOnlyMemory<long> counts) = histogram.Span();
+        var below = new double[counts.Length + 1];
+        for (int i = 0; i < counts.Length; i++)
         {
-            double beyond = Math.Max(low - _middles[i], _middles[i] - high);
-            sum += _counts[i] * (beyond > scale / 2 ? beyond * beyond : rounded);
+            double middle = first + i * histogram.Width;
+            below[i + 1] = below[i] + counts.Span[i] * middle * middle;
         }
-        return sum;
+        return below;
     }
 
     private static (double, double)[] SumsBelow(GrowingHistogram histogram)
