@@ -31,6 +31,7 @@ internal sealed record QuantizeSettings
     public TransformSettings Transforms { get; init; } = new();
     public RecipeSettings Recipe { get; init; } = new();
     public PromiseSettings Promise { get; init; } = new();
+    public FormatSettings Formats { get; init; } = new();
     public string? Exclude { get; init; }
     public string? ExcludeFrom { get; init; }
     public bool QuantizeOutputs { get; init; }
@@ -52,9 +53,9 @@ internal static class QuantizeCommand
         var data = new Option<string?>("--data", "-d") { Description = "Data that the result is judged on. Default: a fifth of the calibration data, which is held out.", HelpName = "DIR|FILE" };
         var target = new Option<string?>("--output", "-o") { Description = "File to write. Default: the model's name with .int8 before .onnx.", HelpName = "FILE" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace the file if it is there." };
-        var weights = new Option<string?>("--weights", "-w") { Description = "Codes of the weights: int8 to int1, uint7 to uint1; in blocks int2, uint2, int4, uint4, int8, uint8. Default: int8, in blocks int4.", HelpName = "FORMAT" };
-        var granularity = new Option<string>("--weight-granularity") { Description = "Which weights of a layer share a scale: those of an output channel, or the whole tensor.", DefaultValueFactory = _ => "channel", HelpName = "channel|tensor" };
-        var activations = new Option<string>("--activations", "-a") { Description = "Codes of the activations: uint8 to uint1, or float: weights only.", DefaultValueFactory = _ => "uint8", HelpName = "FORMAT|float" };
+        var weights = new Option<string?>("--weights", "-w") { Description = $"Numbers of the weights: {NumberFormats.Expected}; in blocks int2, uint2, int4, uint4, int8, uint8. Default: int8, in blocks int4.", HelpName = "FORMAT" };
+        var granularity = new Option<string>("--weight-granularity") { Description = "Which weights of a layer share a scale: those of an output channel, the whole tensor, or groups of N neighbouring input channels (runtimes compute these in float).", DefaultValueFactory = _ => "channel", HelpName = "channel|tensor|group:N" };
+        var activations = new Option<string>("--activations", "-a") { Description = "Numbers of the activations, the same formats (fast are uint1 to uint8, int1 to int8), or float: weights only.", DefaultValueFactory = _ => "uint8", HelpName = "FORMAT|float" };
         var placement = new Option<string>("--placement") { Description = "Where activations are quantized: deploy, as ONNX Runtime computes in integers, or paper, as papers on learned rounding measure.", DefaultValueFactory = _ => "deploy", HelpName = "deploy|paper" };
         var range = new Option<string?>("--range") { Description = "How activation ranges are chosen: mse, minmax, entropy, percentile[:99.999], moving-average[:0.1], brecq, qdrop. Default: mse, or the method's own.", HelpName = "RULE" };
         var weightRange = new Option<string?>("--weight-range") { Description = "The same for weights. Default: minmax for 8 bits and mse below, or the method's own.", HelpName = "RULE" };
@@ -81,6 +82,8 @@ internal static class QuantizeCommand
         metric.AddTo(command);
         var promise = new PromiseArguments();
         promise.AddTo(command);
+        var formats = new FormatArguments();
+        formats.AddTo(command);
         var reading = new DataOptions();
         reading.AddTo(command);
         var page = new ReportArguments();
@@ -90,7 +93,7 @@ internal static class QuantizeCommand
             Model = parsed.GetRequiredValue(model), Calibration = parsed.GetValue(calibration), Data = parsed.GetValue(data), Output = parsed.GetValue(target),
             Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights), WeightGranularity = parsed.GetValue(granularity)!, Activations = parsed.GetValue(activations)!,
             Placement = parsed.GetValue(placement)!, Range = parsed.GetValue(range), WeightRange = parsed.GetValue(weightRange), FirstLast = parsed.GetValue(firstLast)!,
-            Learning = learning.Read(parsed), Mode = mode.Read(parsed), Transforms = transforms.Read(parsed), Promise = promise.Read(parsed),
+            Learning = learning.Read(parsed), Mode = mode.Read(parsed), Transforms = transforms.Read(parsed), Formats = formats.Read(parsed), Promise = promise.Read(parsed),
             Samples = parsed.GetValue(samples), Exclude = parsed.GetValue(exclude), ExcludeFrom = parsed.GetValue(excludeFrom), QuantizeOutputs = parsed.GetValue(quantizeOutputs),
             Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Metric = metric.Read(parsed), Reading = reading.Read(parsed), Report = page.Read(parsed), Common = common.Read(parsed),
         }), output, cancellation));
@@ -131,19 +134,20 @@ internal static class QuantizeCommand
         if (settings.Samples < 1) throw new UsageException($"--samples is {settings.Samples}, expected at least 1");
         RoundingMethod method = LearningArguments.MethodOf(settings.Learning);
         bool keepsEdges = OneOf("--first-last", settings.FirstLast, "8", "same") == "8";
-        bool isPerTensor = OneOf("--weight-granularity", settings.WeightGranularity, "channel", "tensor") == "tensor";
         bool isPaper = OneOf("--placement", settings.Placement, "deploy", "paper") == "paper", isFloat = settings.Activations == "float";
         if (isFloat && settings.Range is not null) throw new UsageException("--range is for activations, and --activations float leaves them as they are; leave --range out (--weight-range is for weights)");
         if (settings.QuantizeOutputs && (isPaper || isFloat))
             throw new UsageException($"--quantize-outputs does not go with {(isFloat ? "--activations float" : "--placement paper")}, where outputs stay float; leave it out");
         try
         {
-            return RecipeArguments.Complete(settings.Recipe, new()
+            QuantizationOptions options = RecipeArguments.Complete(settings.Recipe, new()
             {
-                Weights = IntegerFormat.Parse(settings.Weights ?? "int8"),
-                WeightGranularity = isPerTensor ? WeightGranularity.PerTensor : WeightGranularity.PerChannel,
+                Weights = NumberFormats.Parse(settings.Weights ?? "int8"),
+                WeightGranularity = WeightGranularity.Parse(settings.WeightGranularity),
+                Container = settings.Formats.Container,
+                Strict = settings.Formats.IsStrict,
                 Transforms = TransformArguments.Create(settings.Transforms),
-                Activations = isFloat ? null : IntegerFormat.Parse(settings.Activations),
+                Activations = isFloat ? null : NumberFormats.Parse(settings.Activations),
                 Placement = isPaper ? QuantizerPlacement.Paper : QuantizerPlacement.Deploy,
                 Method = method,
                 Learning = LearningArguments.Create(settings.Learning, settings.Common.Seed, checkpoint: null),
@@ -155,6 +159,8 @@ internal static class QuantizeCommand
                 Exclude = [.. Excluded(settings)],
                 QuantizeOutputs = settings.QuantizeOutputs,
             });
+            options.Resolve();
+            return options;
         }
         catch (ArgumentException problem)
         {

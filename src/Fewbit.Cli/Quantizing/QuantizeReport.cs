@@ -48,7 +48,7 @@ internal sealed record QuantizeReport(
             ("preprocessing", Preprocessing.ToString()),
             .. FloatCheck.LabelOrder is { } order ? new[] { ("labels", order.Message) } : [],
             .. FloatCheck.IsNearChance ? new[] { ("float model", $"near chance: top-1 {Words.Percent(FloatCheck.Top1!.Value)} on {FloatCheck.Samples} samples; --force went on") } : [],
-            ("weights", $"{WeightFormats()}, one scale per {(Options.WeightGranularity == WeightGranularity.PerTensor ? "tensor" : "output channel")}; activations {Options.Activations?.Name ?? "float"}"),
+            ("weights", $"{WeightFormats()}, one scale per {Sharing(Options.WeightGranularity)}; activations {Options.Activations?.Name ?? "float"}"),
             .. Options.Method == RoundingMethod.Nearest ? [] : new[] { ("method", LearnedTable.Summary(Options, Quantization)) },
             .. Quantization.Transforms.Select(report => ("transform", report.ToString())),
             ("nodes", NodeTable.Summary(Quantization.Nodes)),
@@ -84,11 +84,14 @@ internal sealed record QuantizeReport(
         return string.Join(", ", Quantization.Weights.CountBy(weight => weight.Format.Name).Select((pair, i) => $"{pair.Value}{(i == 0 ? " layers" : "")} {pair.Key}"));
     }
 
+    internal static string Sharing(WeightGranularity granularity) =>
+        granularity.GroupSize is { } size ? $"group of {size} input channels" : granularity == WeightGranularity.PerTensor ? "tensor" : "output channel";
+
     private IEnumerable<IReadOnlyList<string>> SizeRows()
     {
         yield return ["file", Words.Bytes(Bytes.Float), Words.Bytes(Bytes.Written), $"{Ratio((double)Bytes.Float / Bytes.Written)} smaller"];
         yield return ["memory", Words.Bytes(Memory.Float), Words.Bytes(Memory.Quantized), $"parameters and values of one sample in Fewbit, {Ratio((double)Memory.Float / Memory.Quantized)} smaller"];
-        if (Bytes.Packed < Bytes.Written)
+        if (Bytes.Packed < Bytes.Written && Options.Container == WeightContainer.Fast)
             yield return ["packed", "", Words.Bytes(Bytes.Packed), $"computed: the file holds its {Options.Weights.BitWidth}-bit codes in 8 bits, so that runtimes fuse its nodes"];
     }
 

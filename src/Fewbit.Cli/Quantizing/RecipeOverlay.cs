@@ -67,6 +67,7 @@ internal static class RecipeOverlay
             Weights = settings.Weights ?? options.Weights.Name,
             WeightGranularity = isGiven("--weight-granularity") ? settings.WeightGranularity : options.WeightGranularity.ToString(),
             WeightRange = settings.WeightRange ?? options.WeightRange?.ToString(),
+            Formats = new() { Container = isGiven("--container") ? settings.Formats.Container : options.Container, IsStrict = settings.Formats.IsStrict || options.Strict },
             Activations = activations,
             Range = settings.Range ?? (activations == "float" ? null : options.ActivationRange?.ToString()),
             Placement = isGiven("--placement") ? settings.Placement : QuantizationRecipeWriter.NameOf(options.Placement),

@@ -13,14 +13,19 @@ internal static class SpeedSentence
     public static string? Of(QuantizationOptions options, IReadOnlyList<EngineSpeed> speeds, CostShare cost)
     {
         EngineSpeed[] slow = [.. speeds.Where(speed => speed.Speedup < Noticeable)];
-        if (slow.Length == 0) return options.Weights.BitWidth == 8 ? null : Containers(options);
+        if (slow.Length == 0) return Limit(options);
         string engines = string.Join(" and in ", slow.Select(speed => speed.Engine));
         if (speeds.Except(slow).FirstOrDefault() is { } fast)
-            return $"{options.Weights.Name} brings speed in {fast.Engine} only: in {engines} a run takes about as long as in float, or longer. {(options.Weights.BitWidth == 8 ? "" : Containers(options))}".TrimEnd();
-        return $"{options.Weights.Name} brings no speed in {engines} on this machine: {Reason(slow, cost)}. {(options.Weights.BitWidth == 8 ? "" : Containers(options))}".TrimEnd();
+            return $"{options.Weights.Name} brings speed in {fast.Engine} only: in {engines} a run takes about as long as in float, or longer. {Limit(options)}".TrimEnd();
+        return $"{options.Weights.Name} brings no speed in {engines} on this machine: {Reason(slow, cost)}. {Limit(options)}".TrimEnd();
     }
 
-    private static string Containers(QuantizationOptions options) => $"Weights of {options.Weights.BitWidth} bits run as 8-bit codes: below int8 they bring no further speed.";
+    /// <summary>What formats other than int8 cannot bring; null for int8.</summary>
+    private static string? Limit(QuantizationOptions options)
+    {
+        if (options is { Activations: not null, RunsInIntegers: false }) return $"ONNX Runtime computes {options.Weights} weights with {options.Activations} activations in float: they make the model smaller, not faster.";
+        return options.Weights.BitWidth == 8 ? null : $"Weights of {options.Weights.BitWidth} bits run as 8-bit codes: below int8 they bring no further speed.";
+    }
 
     private static string Reason(EngineSpeed[] slow, CostShare cost)
     {

@@ -29,7 +29,7 @@ internal static class QuantizePage
             Settings =
             [
                 new("model", report.Model), new("written", report.Output),
-                new("weights", $"{report.Options.Weights.Name}, one scale per {(report.Options.WeightGranularity == WeightGranularity.PerTensor ? "tensor" : "output channel")}"),
+                new("weights", $"{report.Options.Weights.Name}, one scale per {QuantizeReport.Sharing(report.Options.WeightGranularity)}"),
                 new("activations", report.Options.Activations?.Name ?? "float"),
                 new("method", report.Options.Method == RoundingMethod.Nearest ? "nearest code" : LearnedTable.Summary(report.Options, quantization)),
                 .. quantization.Transforms.Select(transform => new ReportSetting("transform", transform.ToString())),

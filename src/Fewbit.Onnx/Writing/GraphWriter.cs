@@ -8,7 +8,7 @@ using Kind = Fewbit.Onnx.Protos.AttributeProto.Types.AttributeType;
 namespace Fewbit.Onnx.Writing;
 
 /// <summary>Turns a graph and its subgraphs into messages.</summary>
-internal sealed class GraphWriter(TensorWriter tensors, OnnxSaveOptions options)
+internal sealed class GraphWriter(TensorWriter tensors, OnnxSaveOptions options, LocalFunctions functions)
 {
     public GraphProto Write(Graph graph)
     {
@@ -36,6 +36,7 @@ internal sealed class GraphWriter(TensorWriter tensors, OnnxSaveOptions options)
 
     private NodeProto Write(Node node, HashSet<Value> returned)
     {
+        if (functions.TryCall(node) is { } call) return call;
         if (node.Domain == OperatorTable.FewbitDomain) throw node.Fail("has no form in ONNX: lower it with the export passes first");
         node.Expect(!node.Is("Resize") || node.OpsetVersion < 13 || node.String("coordinate_transformation_mode", "half_pixel") != "tf_half_pixel_for_nn", $"has coordinate_transformation_mode tf_half_pixel_for_nn, which opset {node.OpsetVersion} lacks, and no equivalent but with nearest_mode floor");
         NodeProto proto = (node.Origin as NodeProto)?.Clone() ?? new();

@@ -9,6 +9,9 @@ internal static class IrVersions
     // Version 4 is the first in which an initializer need not be a graph input.
     private const int Oldest = 4;
 
+    /// <summary>The first version with functions of the model.</summary>
+    public const int WithFunctions = 8;
+
     /// <summary>The lowest version that came with the opset and holds the element types.</summary>
     public static int Lowest(Graph graph) => Math.Max(OfOpset(graph.OpsetVersion("")), Types(graph).Select(OfType).DefaultIfEmpty(Oldest).Max());
 

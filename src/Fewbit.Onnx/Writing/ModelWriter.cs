@@ -20,7 +20,10 @@ internal static class ModelWriter
         {
             model.OpsetImport.Add(new OperatorSetIdProto { Domain = domain, Version = graph.OpsetVersion(domain) });
         }
-        model.Graph = new GraphWriter(new TensorWriter(side), options).Write(graph);
+        var functions = new LocalFunctions(graph.OpsetVersion(""));
+        model.Graph = new GraphWriter(new TensorWriter(side), options, functions).Write(graph);
+        model.Functions.AddRange(functions.Written);
+        if (model.Functions.Count > 0) model.IrVersion = Math.Max(model.IrVersion, IrVersions.WithFunctions);
         return model;
     }
 

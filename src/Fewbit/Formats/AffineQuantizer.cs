@@ -58,12 +58,21 @@ public static class AffineQuantizer
     /// <exception cref="ArgumentException">The parameters do not fit the tensor's shape.</exception>
     public static unsafe Tensor FakeQuantize(Tensor values, QuantizationParameters parameters)
     {
+        if (parameters.Granularity.BlockSize > 0) return FakeQuantizeBlocks(values, parameters);
         int axis = parameters.Granularity.Axis ?? -1;
         if (axis >= values.Rank || (axis >= 0 && values.Shape[axis] != parameters.Scales.Length))
             throw new ArgumentException($"{parameters.Scales.Length} scales along axis {axis} do not fit shape {values.Shape}", nameof(parameters));
         Tensor result = Tensor.AllocateUninitialized(ElementType.Float32, values.Shape);
         parameters.Numbers.FakeQuantize((float*)values.Address, (float*)result.Address, values.Shape.CountOf(0, axis + 1), values.Shape.CountOf(axis + 1, values.Rank), parameters.Scales, parameters.ZeroPoints);
         GC.KeepAlive(values);
+        return result;
+    }
+
+    private static Tensor FakeQuantizeBlocks(Tensor values, QuantizationParameters parameters)
+    {
+        Tensor result = Tensor.AllocateUninitialized(ElementType.Float32, values.Shape);
+        foreach ((int block, int start, int length) in Runs(values.Shape, parameters))
+            parameters.Numbers.FakeQuantize(values.Span<float>().Slice(start, length), result.Span<float>()[start..], parameters.Scales[block], parameters.ZeroPoints[block]);
         return result;
     }
 
@@ -116,17 +125,38 @@ public static class AffineQuantizer
     /// <summary>Stretches of memory that share a scale.</summary>
     internal static IEnumerable<(int Channel, int Start, int Length)> Runs(Shape shape, QuantizationParameters parameters)
     {
-        if (parameters.Granularity.Axis is not { } axis)
-        {
-            yield return (0, 0, checked((int)shape.ElementCount));
-            yield break;
-        }
-        if (axis >= shape.Rank || shape[axis] != parameters.Scales.Length)
-            throw new ArgumentException($"{parameters.Scales.Length} scales along axis {axis} do not fit shape {shape}", nameof(parameters));
+        if (parameters.Granularity.Axis is { } axis && (axis >= shape.Rank || parameters.Granularity.ScaleShape(shape).ElementCount != parameters.Scales.Length))
+            throw new ArgumentException($"{parameters.Scales.Length} scales {parameters.Granularity} do not fit shape {shape}", nameof(parameters));
+        return Runs(shape, parameters.Granularity);
+    }
+
+    /// <summary>Stretches of memory that share a scale, and its place among the scales.</summary>
+    internal static IEnumerable<(int Channel, int Start, int Length)> Runs(Shape shape, Granularity granularity)
+    {
+        if (granularity.Axis is not { } axis) return [(0, 0, checked((int)shape.ElementCount))];
         int channels = (int)shape[axis], inner = checked((int)shape.CountOf(axis + 1, shape.Rank)), outer = checked((int)shape.CountOf(0, axis));
+        return granularity.BlockSize > 0 ? Blocks(outer, channels, inner, granularity.BlockSize) : Channels(outer, channels, inner);
+    }
+
+    private static IEnumerable<(int Channel, int Start, int Length)> Channels(int outer, int channels, int inner)
+    {
         for (int o = 0; o < outer; o++)
         {
             for (int channel = 0; channel < channels; channel++) yield return (channel, (o * channels + channel) * inner, inner);
+        }
+    }
+
+    private static IEnumerable<(int Block, int Start, int Length)> Blocks(int outer, int channels, int inner, int size)
+    {
+        int blocks = (channels + size - 1) / size;
+        for (int o = 0; o < outer; o++)
+        {
+            for (int channel = 0; channel < channels; channel += inner == 1 ? size : 1)
+            {
+                int first = (o * blocks + channel / size) * inner, start = (o * channels + channel) * inner;
+                if (inner == 1) yield return (first, start, Math.Min(size, channels - channel));
+                else for (int i = 0; i < inner; i++) yield return (first + i, start + i, 1);
+            }
         }
     }
 

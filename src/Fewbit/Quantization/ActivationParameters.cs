@@ -86,7 +86,7 @@ internal sealed class ActivationParameters
         (float scale, int zeroPoint) = estimator.Fit(format, QuantizationScheme.Affine);
         var fitted = new QuantizationParameters(format, scale, zeroPoint);
         // Fewer bits have a Clip on their codes, which can clip at any code.
-        return ClipOf(root) is { } clip && format.BitWidth == 8 ? FitInside(fitted, OperatorRules.ClipBounds(clip)!.Value) : fitted;
+        return ClipOf(root) is { } clip && format is IntegerFormat { BitWidth: 8 } ? FitInside(fitted, OperatorRules.ClipBounds(clip)!.Value) : fitted;
     }
 
     private NumberFormat MostBits(Value root) => _placement.Quantized.Where(value => Root(value) == root).Select(_formatOf).MaxBy(format => format.BitWidth)!;

@@ -104,7 +104,7 @@ internal sealed class CalibratedModel
         graph.Metadata["fewbit.method"] = options.Method.ToString().ToLowerInvariant();
         graph.Metadata["fewbit.activations"] = options.Activations?.Name ?? "float";
         var report = new QuantizationReport(nodes, writer.Tensors, writer.Weights, ReportBuilder.Size(_original, graph, writer.Weights),
-            _calibrator.SampleCount, [.. withoutEffect, .. ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights)]) { Units = units, Transforms = correction is null ? _transforms : [.. _transforms, correction] };
+            _calibrator.SampleCount, [.. withoutEffect, .. ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights), .. ReportBuilder.WithoutSpeed(writer.Tensors, writer.Weights, options)]) { Units = units, Transforms = correction is null ? _transforms : [.. _transforms, correction] };
         return new(graph, Prepared, report);
     }
 

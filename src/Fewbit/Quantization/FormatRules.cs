@@ -55,13 +55,22 @@ internal sealed class FormatRules
     /// <summary>What the options ask for what a node reads; null for float.</summary>
     public NumberFormat? RequestedActivationsOf(Node node) => OverrideOf(node)?.Activations ?? _options.Activations;
 
+    /// <summary>What decides how the file holds a node's weight.</summary>
+    public WeightPlace PlaceOf(Node node) => new(_options.Container, node.Is("Conv"), _options.Activations is not null);
+
+    /// <summary>True where the file holds a node's weight, if it has one, as integers that a runtime computes with.</summary>
+    public bool HasIntegerWeight(Node node) => OperatorRules.WeightOf(node) is not { Shape: { } shape }
+        || WeightForm.Of(WeightOf(node), GranularityOf(node).Of(shape.ToShape(), OperatorRules.ChannelAxis(node)).BlockSize > 0, PlaceOf(node)).IsInteger;
+
+    private NumberFormat Wide => _options.Activations is IntegerFormat { IsSigned: true } ? IntegerFormat.Int8 : IntegerFormat.UInt8;
+
     /// <summary>Codes of a value.</summary>
     public NumberFormat ActivationOf(Value value)
     {
         if (_overridden.TryGetValue(value, out NumberFormat? overridden)) return overridden;
-        if (_edgeValues.Contains(value)) return IntegerFormat.UInt8;
-        if (_sites.Contains(value)) return _options.Activations ?? IntegerFormat.UInt8;
-        return IsMoved(value) ? ActivationOf(value.Producer!.Inputs[0]!) : IntegerFormat.UInt8;
+        if (_edgeValues.Contains(value)) return _options.Activations is { BitWidth: >= 8 } asked ? asked : Wide;
+        if (_sites.Contains(value)) return _options.Activations ?? Wide;
+        return IsMoved(value) ? ActivationOf(value.Producer!.Inputs[0]!) : Wide;
     }
 
     /// <summary>How calibration chooses the range of a value.</summary>

@@ -10,10 +10,10 @@ public sealed record LayerOverride
     public required string Layers { get; init; }
 
     /// <summary>Codes of the weights. They hold for first and last layers too.</summary>
-    public NumberFormat? Weights { get; init => field = value is null ? null : QuantizationOptions.CheckWeights(value); }
+    public NumberFormat? Weights { get; init; }
 
     /// <summary>Codes of what the nodes read, where the layer or sum that computes it ends. Read by several layers, it gets the most bits that one of them asks for.</summary>
-    public NumberFormat? Activations { get; init => field = QuantizationOptions.CheckActivations(value); }
+    public NumberFormat? Activations { get; init; }
 
     /// <summary>How weight ranges are chosen.</summary>
     public RangeRule? WeightRange { get; init; }

@@ -24,7 +24,7 @@ internal sealed class Placement
     public Placement(Graph graph, Func<Node, string?> refusal, QuantizationOptions options)
     {
         (_graph, _refusal, _quantizeOutputs) = (graph, refusal, options.QuantizeOutputs);
-        IsForIntegers = options is { Placement: QuantizerPlacement.Deploy, Activations: not null };
+        IsForIntegers = options is { Placement: QuantizerPlacement.Deploy, RunsInIntegers: true };
         foreach (Node node in graph.Nodes) Classify(node);
         if (!IsForIntegers)
         {

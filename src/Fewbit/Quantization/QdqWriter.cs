@@ -1,19 +1,22 @@
 using Fewbit.Calibration;
 using Fewbit.Formats;
 using Fewbit.Graphs;
+using Fewbit.Onnx;
 using Fewbit.Tensors;
 
 namespace Fewbit.Quantization;
 
-/// <summary>Writes quantizers into a prepared float graph: QuantizeLinear and DequantizeLinear around integer nodes, integer weights and biases.</summary>
+/// <summary>Writes quantizers into a prepared float graph: QuantizeLinear and DequantizeLinear around integer nodes, rounded weights and biases.</summary>
 internal sealed class QdqWriter(
     Graph graph, Placement placement, ActivationParameters activations, FormatRules formats, IReadOnlyDictionary<string, GivenWeight> givenWeights)
 {
-    private readonly Dictionary<Value, (Value Codes, Value Real)> _written = [];
-    private readonly Dictionary<Value, (Value Scale, Value ZeroPoint)> _constants = [];
+    private readonly Dictionary<Value, (Value? Codes, Value Real)> _written = [];
     private readonly List<(Value Weight, QuantizedWeight Quantized, Value Real)> _weights = [];
     private readonly List<TensorReport> _tensors = [];
     private readonly List<WeightReport> _weightReports = [];
+    private readonly ActivationWriter _quantizers = new(graph);
+    private readonly WeightWriter _weightWriter = new(graph);
+    private int _opset;
 
     public IReadOnlyList<TensorReport> Tensors => _tensors;
 
@@ -27,17 +30,19 @@ internal sealed class QdqWriter(
         foreach (Node node in graph.Nodes.Where(placement.Selected.Contains).ToArray()) WriteWeight(node);
         foreach (Value value in placement.Quantized) WriteQuantizer(value, readers[value]);
         foreach (Node clip in placement.MergedInto.Keys) graph.Remove(clip);
-        RemoveUnreadDequantizers();
+        RemoveUnread();
         graph.Sort();
         graph.RemoveUnusedValues();
+        if (_opset > graph.OpsetVersion("")) OnnxFile.RaiseOpset(graph, _opset);
     }
 
-    /// <summary>Where a Pad took the codes, nothing reads the real numbers; a runtime would compute them all the same.</summary>
-    private void RemoveUnreadDequantizers()
+    /// <summary>Where a Pad took the codes, nothing reads the real numbers; a runtime would compute them all the same. A Relu that another node stands for is not read either.</summary>
+    private void RemoveUnread()
     {
-        foreach ((_, Value real) in _written.Values)
+        foreach ((Value value, (_, Value real)) in _written)
         {
             if (real.Uses.Count == 0 && !real.IsOutput) graph.Remove(real.Producer!);
+            if (value is { Uses.Count: 0, IsOutput: false, Producer: { OpType: "Relu" or "Clip" } clip } && clip.Graph.Nodes.Contains(clip)) graph.Remove(clip);
         }
     }
 
@@ -47,12 +52,10 @@ internal sealed class QdqWriter(
     private void WriteQuantizer(Value value, Use[] readers)
     {
         QuantizationParameters parameters = activations.Of(value);
+        _opset = Math.Max(_opset, ActivationForms.Opset(parameters.Numbers));
         bool isIntegerResult = placement.IsIntegerResult(value);
-        (Value scale, Value zeroPoint) = ConstantsOf(value, parameters);
-        Value codes = value.Constant is { } constant ? graph.AddConstant(value.Name + "_quantized", AffineQuantizer.Quantize(constant, parameters))
-            : isIntegerResult && placement.RoleOf(placement.SourceOf(value)!) == NodeRole.Pad ? PadCodes(value.Producer!, zeroPoint)
-            : Quantize(value, scale, zeroPoint);
-        Value real = AddNode("DequantizeLinear", value.Name + "_dequantize", [codes, scale, zeroPoint], value.Name + "_dequantized", ElementType.Float32, value.Shape);
+        Value? codes = ActivationForms.Of(parameters.Numbers) == ActivationForm.Simulated ? null : CodesOf(value, parameters, isIntegerResult);
+        Value real = codes is null ? _quantizers.Simulate(value.Name, value, parameters) : _quantizers.Dequantize(value.Name, codes, activations.Root(value), parameters, value.Shape);
         _written[value] = (codes, real);
         foreach (Use use in readers) use.Node.SetInput(use.Index, real);
         if (value.Constant is not null) return;
@@ -60,17 +63,13 @@ internal sealed class QdqWriter(
         if (value.IsOutput && isIntegerResult) graph.ReplaceOutput(value, real);
     }
 
-    private Value Quantize(Value value, Value scale, Value zeroPoint)
+    private Value CodesOf(Value value, QuantizationParameters parameters, bool isIntegerResult)
     {
+        if (value.Constant is { } constant) return graph.AddConstant(value.Name + "_quantized", AffineQuantizer.Quantize(constant, parameters));
+        if (isIntegerResult && placement.RoleOf(placement.SourceOf(value)!) == NodeRole.Pad) return PadCodes(value.Producer!, _quantizers.ConstantsOf(activations.Root(value), parameters).ZeroPoint);
         // Behind an integer node the clip is the quantizer's own: it reads what the Relu or Clip read.
-        Value source = placement.IsIntegerResult(value) ? placement.SourceOf(value)!.Outputs[OutputIndex(value)] : value;
-        (int low, int high) = activations.CodesOf(value);
-        bool isClipped = (low, high) != (byte.MinValue, byte.MaxValue) && !IsMoved(value);
-        string name = value.Name + "_quantized";
-        Value codes = AddNode("QuantizeLinear", value.Name + "_quantize", [source, scale, zeroPoint], isClipped ? name + "_uint8" : name, ElementType.UInt8, value.Shape);
-        if (!isClipped) return codes;
-        Value lowest = graph.AddConstant(name + "_min", Tensor.Scalar((byte)low)), highest = graph.AddConstant(name + "_max", Tensor.Scalar((byte)high));
-        return AddNode("Clip", value.Name + "_clip", [codes, lowest, highest], name, ElementType.UInt8, value.Shape);
+        Value source = isIntegerResult ? placement.SourceOf(value)!.Outputs[OutputIndex(value)] : value;
+        return _quantizers.Quantize(value.Name, source, activations.Root(value), parameters, IsMoved(value) || parameters.Numbers is not IntegerFormat ? null : activations.CodesOf(value));
     }
 
     private int OutputIndex(Value value) => placement.SourceOf(value) is { Outputs: var outputs } && outputs.Contains(value) ? outputs.ToList().IndexOf(value) : 0;
@@ -93,64 +92,63 @@ internal sealed class QdqWriter(
         foreach ((string key, object attribute) in pad.Attributes) attributes.Add(key, attribute);
         string name = pad.Name;
         graph.Remove(pad);
-        return AddNode("Pad", name, inputs, output.Name + "_quantized", ElementType.UInt8, output.Shape, attributes);
+        return _quantizers.Add("Pad", name, inputs, output.Name + "_quantized", zeroPoint.Type, output.Shape, attributes);
     }
 
     /// <summary>The value a Pad read before its input was replaced by the dequantized one.</summary>
     private Value OriginalInput(Node pad) => _written.First(pair => pair.Value.Real == pad.Inputs[0]).Key;
-
-    /// <summary>One pair of constants for all values that share parameters.</summary>
-    private (Value Scale, Value ZeroPoint) ConstantsOf(Value value, QuantizationParameters parameters)
-    {
-        Value root = activations.Root(value);
-        if (_constants.TryGetValue(root, out var known)) return known;
-        return _constants[root] = (
-            graph.AddConstant(root.Name + "_scale", Tensor.Scalar(parameters.Scale)),
-            graph.AddConstant(root.Name + "_zero_point", Tensor.Scalar((byte)parameters.ZeroPoint)));
-    }
 
     private void WriteWeight(Node node)
     {
         if (OperatorRules.WeightOf(node) is not { } weight) return;
         // A layer that may compute in float keeps its float bias.
         float inputScale = placement.IsForIntegers ? activations.Of(node.Inputs[0]!).Scale : 1;
-        Value? bias = node.OpType == "MatMul" || !placement.IsForIntegers ? null : node.Input(2);
-        QuantizedWeight quantized = WeightQuantizer.Quantize(node, weight, bias?.Constant, inputScale, formats.WeightOf(node), formats.WeightRangeOf(node), formats.GranularityOf(node), givenWeights.GetValueOrDefault(node.Name));
-        _weightReports.Add(quantized.Report);
+        Value? bias = node.OpType == "MatMul" ? null : node.Input(2);
+        QuantizedWeight quantized = WeightQuantizer.Quantize(node, weight, placement.IsForIntegers ? bias?.Constant : null, inputScale, formats.WeightOf(node), formats.WeightRangeOf(node), formats.GranularityOf(node),
+            formats.PlaceOf(node), givenWeights.GetValueOrDefault(node.Name));
+        _opset = Math.Max(_opset, quantized.Form.Opset);
         // Nodes that read one weight share its codes where these and their scales are equal.
         Value? real = _weights.FirstOrDefault(known => known.Weight == weight && known.Quantized.SameAs(quantized)).Real;
+        _weightReports.Add(real is null ? quantized.Report with { StoredBytes = quantized.StoredBytes } : quantized.Report);
         if (real is null)
         {
-            real = Dequantized(weight.Name, quantized.Codes, quantized.Scales, quantized.Axis, ElementType.Int8);
+            real = _weightWriter.Write(weight.Name, quantized);
             _weights.Add((weight, quantized, real));
         }
         node.SetInput(1, real);
-        if (quantized.Bias is null) return;
-        float[] scales = Array.ConvertAll(quantized.Scales, scale => inputScale * scale);
-        node.SetInput(2, Dequantized(bias!.Name, quantized.Bias, scales, quantized.Axis is null ? null : 0, ElementType.Int32));
+        if (quantized.Bias is not null) WriteBias(node, bias!, quantized, inputScale);
+        else if (formats.PlaceOf(node).MeetsCodes && !quantized.Form.IsInteger && node.OpType != "MatMul") HoldBias(node, bias);
     }
 
-    private Value Dequantized(string name, Tensor codes, float[] scales, int? axis, ElementType type)
+    private void WriteBias(Node node, Value bias, QuantizedWeight weight, float inputScale) =>
+        node.SetInput(2, DequantizedBias(bias.Name, weight.Bias!, Array.ConvertAll(weight.Scales, scale => inputScale * scale), weight.Axis is not null));
+
+    /// <summary>
+    /// Writes a float bias as int32 codes 2^30 to the largest, which give it back. Without it ONNX Runtime rounds float weights to int8 with one scale for all,
+    /// and biases to the step of input and weight, wherever a Conv or Gemm lies between quantizers.
+    /// </summary>
+    private void HoldBias(Node node, Value? bias)
     {
-        Shape shape = axis is null ? [] : [scales.Length];
+        long channels = node.Inputs[1]!.Shape![OperatorRules.ChannelAxis(node)].Length;
+        ReadOnlySpan<float> values = bias is null ? new float[channels] : bias.Constant!.Span<float>();
+        float largest = MathF.Abs(System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(values)), scale = largest == 0 ? 1 : MathF.ScaleB(1, Math.Max(-126, MathF.ILogB(largest) - 29));
+        int[] codes = new int[values.Length];
+        for (int i = 0; i < codes.Length; i++) codes[i] = (int)Math.Round((double)values[i] / scale);
+        node.SetInput(2, DequantizedBias(bias?.Name ?? node.Name + "_bias", Tensor.From<int>(codes), [scale], isPerChannel: false));
+    }
+
+    private Value DequantizedBias(string name, Tensor codes, float[] scales, bool isPerChannel)
+    {
+        Shape shape = isPerChannel ? [scales.Length] : [];
         Value stored = graph.AddConstant(name + "_quantized", codes), scale = graph.AddConstant(name + "_scale", Tensor.From<float>(scales, shape));
-        Value zeroPoint = graph.AddConstant(name + "_zero_point", Tensor.Allocate(type, shape));
-        Attributes attributes = axis is { } along ? new() { { "axis", (long)along } } : [];
-        return AddNode("DequantizeLinear", name + "_dequantize", [stored, scale, zeroPoint], name + "_dequantized", ElementType.Float32, SymbolicShape.From(codes.Shape), attributes);
+        Value zeroPoint = graph.AddConstant(name + "_zero_point", Tensor.Allocate(ElementType.Int32, shape));
+        return _quantizers.Add("DequantizeLinear", name + "_dequantize", [stored, scale, zeroPoint], name + "_dequantized", ElementType.Float32, SymbolicShape.From(codes.Shape), isPerChannel ? new() { { "axis", 0L } } : []);
     }
 
-    private Value AddNode(string opType, string name, IEnumerable<Value?> inputs, string output, ElementType type, SymbolicShape? shape, Attributes? attributes = null)
-    {
-        Value value = graph.AddValue(graph.UniqueName(output));
-        graph.InsertNode(graph.Nodes.Count, "", opType, name, inputs, [value], attributes ?? []);
-        (value.Type, value.Shape) = (type, value.Shape ?? shape);
-        return value;
-    }
-
-    private void Report(Value value, Value codes, QuantizationParameters parameters)
+    private void Report(Value value, Value? codes, QuantizationParameters parameters)
     {
         RangeEstimator estimator = activations.EstimatorOf(value)!;
-        _tensors.Add(new(value.Name, codes.Name, parameters.Format, parameters.Scale, parameters.ZeroPoint, estimator.Observed,
-            estimator.ShareOutside(parameters.RangeOf()), estimator.NanCount, estimator.InfinityCount, activations.Root(value).Name, DegenerateTensors.RemarkOf(estimator.Observed, parameters)));
+        _tensors.Add(new(value.Name, codes?.Name ?? "", parameters.Numbers, parameters.Scale, parameters.ZeroPoint, estimator.Observed,
+            estimator.ShareOutside(parameters.RangeOf()), estimator.NanCount, estimator.InfinityCount, activations.Root(value).Name, DegenerateTensors.RemarkOf(estimator.Observed, parameters)) { IsSimulated = codes is null });
     }
 }

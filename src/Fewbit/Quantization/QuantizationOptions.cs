@@ -8,19 +8,26 @@ namespace Fewbit.Quantization;
 public sealed record QuantizationOptions
 {
     /// <summary>
-    /// Codes of the weights, 1 to 8 bits. Default: int8. Signed formats are symmetric and drop their lowest code;
-    /// unsigned ones (7 bits or fewer) are affine. The file holds code - zero point as int8, whatever the bits: then the runtime fuses the node.
+    /// The numbers of the weights. Default: int8. Signed integers are symmetric and drop their lowest code; unsigned ones are affine. The runtime computes
+    /// in integers with those of up to 8 bits, and with small floats and powers of two that are whole multiples of a unit up to 127 of it, such as fp4e2m1; with others in float.
     /// </summary>
-    public NumberFormat Weights { get; init => field = CheckWeights(value); } = IntegerFormat.Int8;
+    public NumberFormat Weights { get; init; } = IntegerFormat.Int8;
+
+    /// <summary>How the file holds the codes of weights. Default: fast, in bytes.</summary>
+    public WeightContainer Container { get; init; }
 
     /// <summary>Which weights share a scale. Default: those of one output channel.</summary>
     public WeightGranularity WeightGranularity { get; init; }
 
     /// <summary>
-    /// Codes of the activations, unsigned, 1 to 8 bits, affine, one scale per tensor. Default: uint8.
-    /// Below 8 bits the file holds uint8 codes that are clipped to the format. Null: activations stay float, only weights are quantized.
+    /// The numbers of the activations, one scale per tensor. Default: uint8. Null: activations stay float, only weights are quantized.
+    /// Integers are affine; below 8 bits the file holds 8-bit codes that are clipped to the format. Of 16-bit integers and 8-bit floats runtimes know the codes but compute in float;
+    /// other formats are simulated by standard operators. Where the runtime computes in float, what layers with weights read is quantized and nothing else.
     /// </summary>
-    public NumberFormat? Activations { get; init => field = CheckActivations(value); } = IntegerFormat.UInt8;
+    public NumberFormat? Activations { get; init; } = IntegerFormat.UInt8;
+
+    /// <summary>Whether formats that could only be simulated are refused. Default: false.</summary>
+    public bool Strict { get; init; }
 
     /// <summary>Which values get a quantizer. Default: deploy, what ONNX Runtime computes in integers.</summary>
     public QuantizerPlacement Placement { get; init; } = QuantizerPlacement.Deploy;
@@ -65,10 +72,14 @@ public sealed record QuantizationOptions
     /// <exception cref="ArgumentException">Options contradict each other.</exception>
     internal QuantizationOptions Resolve()
     {
-        if (QuantizeOutputs && (Activations is null || Placement == QuantizerPlacement.Paper))
-            throw new ArgumentException($"the outputs of the model cannot be quantized {(Activations is null ? "with float activations" : "in the placement of papers")}; leave QuantizeOutputs out");
         if (Activations is null && Overrides.FirstOrDefault(layer => (layer.Activations, layer.ActivationRange) != (null, null)) is { } contradicted)
             throw new ArgumentException($"the override of '{contradicted.Layers}' is for activations, which stay float; leave it out, or state Activations");
+        if (QuantizeOutputs && (!RunsInIntegers || Placement == QuantizerPlacement.Paper))
+            throw new ArgumentException($"the outputs of the model cannot be quantized {(Activations is null ? "with float activations" : Placement == QuantizerPlacement.Paper ? "in the placement of papers" : $"with {Weights} weights and {Activations} activations, with which runtimes compute in float")}; leave QuantizeOutputs out");
+        if (Strict && AllActivations.FirstOrDefault(format => ActivationForms.Of(format) == ActivationForm.Simulated) is { } simulated)
+            throw new ArgumentException($"no runtime has a kernel for activations {simulated}: they would be a simulation without speed-up; choose uint1 to uint8, int2 to int8, a 16-bit integer or an 8-bit float such as fp8e4m3fn, or leave Strict (--strict) out");
+        if ((WeightGranularity.GroupSize is not null || Overrides.Any(layer => layer.WeightGranularity is { GroupSize: not null })) && Method != RoundingMethod.Nearest)
+            throw new ArgumentException($"{Method} learns weights with a scale for each output channel or one for all, not for groups; choose another granularity or Nearest");
         FloatTransforms.CheckOrder(Transforms);
         bool isBrecq = Method is RoundingMethod.AdaRound or RoundingMethod.Brecq;
         return this with { KeepFirstOutputAt8Bits = KeepFirstOutputAt8Bits ?? isBrecq, KeepLastInputAt8Bits = KeepLastInputAt8Bits ?? !isBrecq };
@@ -78,9 +89,9 @@ public sealed record QuantizationOptions
 
     internal RangeRule EffectiveWeightRange(NumberFormat format) => WeightRange ?? (format.BitWidth >= 8 ? RangeRule.MinMax : RangeRule.MeanSquaredError);
 
-    internal static NumberFormat CheckWeights(NumberFormat format) => format is IntegerFormat and ({ BitWidth: <= 8, HasSignedCodes: true } or { BitWidth: <= 7 }) ? format
-        : throw new ArgumentException($"weights cannot be {format}, expected int1 to int8 or uint1 to uint7: an unsigned 8-bit weight does not fit the int8 container", nameof(format));
+    /// <summary>True where ONNX Runtime can compute in integers with the formats asked for; elsewhere it rounds to them and computes in float.</summary>
+    public bool RunsInIntegers => Activations is not null && AllActivations.All(format => ActivationForms.Of(format) == ActivationForm.Byte)
+        && WeightForm.Of(Weights, WeightGranularity.GroupSize is not null, new(Container, IsConvolution: true, MeetsCodes: true)).IsInteger;
 
-    internal static NumberFormat? CheckActivations(NumberFormat? format) => format is null or IntegerFormat { BitWidth: <= 8, IsSigned: false } ? format
-        : throw new ArgumentException($"activations cannot be {format}, expected uint1 to uint8, what ONNX Runtime fuses on a CPU", nameof(format));
+    private IEnumerable<NumberFormat> AllActivations => Overrides.Select(layer => layer.Activations).Prepend(Activations).OfType<NumberFormat>();
 }

@@ -44,10 +44,12 @@ internal static class QuantizationRecipeReader
         }
         return options with
         {
-            Weights = map.Parsed("weights", WeightFormat) ?? options.Weights,
+            Weights = map.Parsed("weights", NumberFormats.Parse) ?? options.Weights,
             WeightGranularity = map.ParsedValue("weight-granularity", WeightGranularity.Parse) ?? options.WeightGranularity,
             WeightRange = map.Parsed("weight-range", RangeRule.Parse),
-            Activations = isFloat ? null : map.Parsed("activations", ActivationFormat) ?? options.Activations,
+            Container = Named<WeightContainer>(map, "container") ?? options.Container,
+            Strict = map.Flag("strict") ?? false,
+            Activations = isFloat ? null : map.Parsed("activations", NumberFormats.Parse) ?? options.Activations,
             ActivationRange = map.Parsed("activation-range", RangeRule.Parse),
             Placement = Named<QuantizerPlacement>(map, "placement") ?? options.Placement,
             KeepEdgesAt8Bits = keepsEdges,
@@ -123,7 +125,7 @@ internal static class QuantizationRecipeReader
         if (layers.Count == 0) throw map.Fail("states no layers: names of nodes, or patterns with * and ?");
         var settings = new LayerOverride
         {
-            Layers = "", Weights = map.Parsed("weights", WeightFormat), Activations = map.Parsed("activations", ActivationFormat),
+            Layers = "", Weights = map.Parsed("weights", NumberFormats.Parse), Activations = map.Parsed("activations", NumberFormats.Parse),
             WeightRange = map.Parsed("weight-range", RangeRule.Parse), ActivationRange = map.Parsed("activation-range", RangeRule.Parse),
             WeightGranularity = map.ParsedValue("weight-granularity", WeightGranularity.Parse), Exclude = map.Flag("exclude"),
         };
@@ -143,10 +145,6 @@ internal static class QuantizationRecipeReader
             Exclude = map.Texts("exclude"),
         };
     }
-
-    private static NumberFormat WeightFormat(string text) => QuantizationOptions.CheckWeights(NumberFormats.Parse(text));
-
-    private static NumberFormat ActivationFormat(string text) => QuantizationOptions.CheckActivations(NumberFormats.Parse(text))!;
 
     private static long ParseSeed(string text) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long seed) ? seed : throw new ArgumentException("expected a whole number", nameof(text));
 

@@ -42,7 +42,11 @@ public sealed record NodeReport(string Name, string OpType, string Requested, st
 /// <param name="Remark">Anything unusual: a constant tensor, an all-zero one, one too small for a scale; empty otherwise.</param>
 public sealed record TensorReport(
     string Name, string CodesName, NumberFormat Format, float Scale, int ZeroPoint, ValueRange Observed, double? ClippedShare,
-    long NanCount, long InfinityCount, string RangeOf, string Remark);
+    long NanCount, long InfinityCount, string RangeOf, string Remark)
+{
+    /// <summary>True where no runtime has a kernel for the format: standard operators simulate it, which brings no speed-up. It has no codes then.</summary>
+    public bool IsSimulated { get; init; }
+}
 
 /// <summary>The quantizer of one weight.</summary>
 /// <param name="Node">Name of the node that reads it.</param>
@@ -53,13 +57,22 @@ public sealed record TensorReport(
 /// <param name="SignalToNoise">10 log10(sum w² / sum (w - quantized w)²), in decibels; infinite where nothing is lost.</param>
 /// <param name="ZeroChannels">Channels whose weights are all 0.</param>
 /// <param name="WidenedChannels">Channels whose scale was enlarged so that the bias fits into 32 bits.</param>
-/// <param name="MaxPairSum">Largest |w₀·x₀ + w₁·x₁| of neighbouring products with 8-bit inputs; above 32,767 CPUs without VNNI saturate.</param>
+/// <param name="MaxPairSum">Largest |w₀·x₀ + w₁·x₁| of neighbouring products with 8-bit inputs; above 32,767 CPUs without VNNI saturate. 0 where the file does not hold int8.</param>
 public sealed record WeightReport(
     string Node, string Name, NumberFormat Format, Granularity Granularity, long ElementCount, double SignalToNoise,
     IReadOnlyList<int> ZeroChannels, IReadOnlyList<int> WidenedChannels, int MaxPairSum)
 {
     /// <summary>Anything unusual beside these: equal weights, channels too small for a scale; empty otherwise.</summary>
     public string Remark { get; init; } = "";
+
+    /// <summary>What the file holds: "int8", "uint4, cast to int8 on loading", "packed 3-bit codes and a table, float once loaded".</summary>
+    public string Stored { get; init; } = "";
+
+    /// <summary>True where a runtime computes the layer in float although its activations are codes: the weight is no 8-bit integer with one scale a channel.</summary>
+    public bool IsComputedInFloat { get; init; }
+
+    /// <summary>Bytes of the codes in the file; 0 where another node's weight shares them.</summary>
+    public long StoredBytes { get; init; }
 }
 
 /// <summary>How large the model is.</summary>

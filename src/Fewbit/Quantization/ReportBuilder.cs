@@ -1,4 +1,5 @@
 using Fewbit.Calibration;
+using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Tensors;
 
@@ -25,7 +26,7 @@ internal static class ReportBuilder
             if (placement.MergedInto.TryGetValue(node, out Node? into))
                 return new(node.Name, node.OpType, requested, $"range of {into}", NodeOutcome.Merged, "");
             if (placement.Selected.Contains(node))
-                return new(node.Name, node.OpType, requested, Applied(node, placement, formats), placement.IsForIntegers ? NodeOutcome.Integer : NodeOutcome.Rounded, "");
+                return new(node.Name, node.OpType, requested, Applied(node, placement, formats), placement.IsForIntegers && formats.HasIntegerWeight(node) ? NodeOutcome.Integer : NodeOutcome.Rounded, "");
             NodeOutcome outcome = placement.RoleOf(node) == NodeRole.NotNumeric ? NodeOutcome.NotNumeric : NodeOutcome.Float;
             return new(node.Name, node.OpType, requested, outcome == NodeOutcome.Float ? "float" : "unchanged", outcome, placement.ReasonOf(node));
         }
@@ -57,12 +58,23 @@ internal static class ReportBuilder
         return warnings;
     }
 
+    /// <summary>What the formats asked for do not bring.</summary>
+    public static IEnumerable<string> WithoutSpeed(IReadOnlyList<TensorReport> tensors, IReadOnlyList<WeightReport> weights, QuantizationOptions options)
+    {
+        if (tensors.FirstOrDefault(tensor => tensor.IsSimulated) is { } simulated)
+            yield return $"{tensors.Count(tensor => tensor.IsSimulated)} activations are {simulated.Format}, which no runtime has a kernel for: standard operators simulate it, with no speed-up (--strict refuses that)";
+        if (options.Activations is { } activations && ActivationForms.Of(activations) is ActivationForm.Word or ActivationForm.Float8)
+            yield return $"activations are {activations}: ONNX Runtime rounds to it and computes in float, with no speed-up on a CPU";
+        foreach (var group in weights.Where(weight => weight.IsComputedInFloat).GroupBy(weight => (weight.Stored, weight.Granularity.BlockSize)))
+            yield return $"{group.Count()} weights are held as {group.Key.Stored}{(group.Key.BlockSize > 0 ? $", in blocks of {group.Key.BlockSize}" : "")}: ONNX Runtime computes these layers in float, smaller but not faster";
+    }
+
     /// <summary>Sizes of the constants of both graphs.</summary>
     public static SizeReport Size(Graph original, Graph quantized, IReadOnlyList<WeightReport> weights)
     {
         long written = quantized.Constants.Sum(constant => constant.Constant!.ByteCount);
         // Weights shared by several nodes are stored once.
-        long saved = weights.DistinctBy(weight => weight.Name).Sum(weight => weight.ElementCount - (weight.ElementCount * weight.Format.BitWidth + 7) / 8);
+        long saved = weights.Where(weight => weight.StoredBytes > 0).Sum(weight => weight.StoredBytes - (weight.ElementCount * weight.Format.BitWidth + 7) / 8);
         return new(original.Constants.Sum(value => value.Constant!.ByteCount) + NodeConstants(original), written, written - saved);
     }
 
@@ -87,8 +99,10 @@ internal static class ReportBuilder
     {
         if (placement.IsForIntegers) return placement.IsQuantized(value) ? formats.ActivationOf(value).Name : "float";
         Value[] sites = [.. PaperSites.Behind(value).Where(placement.IsQuantized)];
-        return sites.Length == 0 ? "float" : string.Join('/', sites.Select(site => formats.ActivationOf(site).Name).Distinct());
+        return sites.Length == 0 ? "float" : string.Join('/', sites.Select(site => NameOf(formats.ActivationOf(site))).Distinct());
     }
+
+    private static string NameOf(NumberFormat format) => ActivationForms.Of(format) == ActivationForm.Simulated ? $"{format.Name} (simulation, no speed-up)" : format.Name;
 
     private static string Listed(IReadOnlyList<int> channels) => string.Join(", ", channels.Take(8)) + (channels.Count > 8 ? ", ..." : "");
 }

@@ -83,7 +83,8 @@ public sealed class LearnedQuantizeTests(DemoFolder demo) : IClassFixture<DemoFo
     [InlineData("--first-last is '4', expected 8 or same", "--first-last", "4")]
     [InlineData("--range is for activations, and --activations float leaves them as they are; leave --range out (--weight-range is for weights)", "-a", "float", "--range", "mse")]
     [InlineData("--quantize-outputs does not go with --placement paper, where outputs stay float; leave it out", "--placement", "paper", "--quantize-outputs")]
-    [InlineData("weights cannot be uint8, expected int1 to int8 or uint1 to uint7: an unsigned 8-bit weight does not fit the int8 container", "-w", "uint8")]
+    [InlineData("no runtime has a kernel for activations fp6e3m2: they would be a simulation without speed-up; choose uint1 to uint8, int2 to int8, a 16-bit integer or an 8-bit float such as fp8e4m3fn, or leave Strict (--strict) out", "-a", "fp6e3m2", "--strict")]
+    [InlineData("--container is 'tiny', expected fast or small", "--container", "tiny")]
     public void Run_OptionsThatDoNotFit_AreWrongUsage(string message, params string[] options)
     {
         RunResult run = RunResult.Of(Command(["-o", demo["never.onnx"], .. options]));

@@ -101,7 +101,7 @@ public sealed class QuantizeCommandTests(DemoFolder demo) : IClassFixture<DemoFo
     }
 
     [Theory]
-    [InlineData("there is no integer format 'int9x', expected int1 to int16 or uint1 to uint16, such as int8", "--weights", "int9x")]
+    [InlineData("there is no number format 'int9x', expected int1 to int16, uint1 to uint16, 'int8 narrow', fp3e1m1 to fp8e7m0 (endings: fn, fnuz, ieee, finite, then bN for a bias), pot2 to pot8, upot1 to upot7, apot2 to apot8, uapot1 to uapot8 or codebook(file)", "--weights", "int9x")]
     [InlineData("there is no range rule 'widest', expected minmax, mse, entropy, percentile[:99.999], moving-average[:0.1], brecq or qdrop", "--range", "widest")]
     [InlineData("--samples is 0, expected at least 1", "--samples", "0")]
     public void Run_OptionOutOfRange_IsWrongUsage(string message, params string[] options)

@@ -115,7 +115,7 @@ public class QuantizationRecipeTests
 
     [Theory]
     [InlineData("weigths: int8", "r.yaml line 3: quantization.weigths is unknown here; did you mean 'weights'?; there are activation-range, ")]
-    [InlineData("weights: int9", "r.yaml line 3: quantization.weights is 'int9': weights cannot be int9, expected int1 to int8 ")]
+    [InlineData("weights: int17", "r.yaml line 3: quantization.weights is 'int17': there is no number format 'int17', expected int1 to int16, ")]
     [InlineData("weights: integer", "r.yaml line 3: quantization.weights is 'integer': ")]
     [InlineData("activation-range: msee", "r.yaml line 3: quantization.activation-range is 'msee': there is no range rule 'msee', expected minmax, ")]
     [InlineData("rounding: brecg", "r.yaml line 3: quantization.rounding is 'brecg', expected nearest, adaround, brecq, qdrop; did you mean 'brecq'?")]

@@ -51,7 +51,7 @@ internal static class GroupRules
     {
         if (group.Check() is { } reason) return reason;
         (ElementType x, ElementType w, ElementType y) = (group.Dequantizers[0].CodeType(), group.Dequantizers[1].CodeType(), group.Quantizers[0].CodeType());
-        return CheckProduct(x, w) ?? CheckOutput(x, y) ?? CheckBias(group) ?? CheckBiasScale(group);
+        return CheckProduct(x, w) ?? CheckWeightScale(group) ?? CheckOutput(x, y) ?? CheckBias(group) ?? CheckBiasScale(group);
     }
 
     /// <summary>The bias joins the sum of codes, so its scale must be that of the sum; ONNX Runtime allows one percent.</summary>
@@ -73,7 +73,7 @@ internal static class GroupRules
     {
         if (group.Dequantizers.Count != 2) return $"{group.Dequantizers.Count} of 2 inputs come from DequantizeLinear";
         (ElementType a, ElementType b) = (group.Dequantizers[0].CodeType(), group.Dequantizers[1].CodeType());
-        if (CheckProduct(a, b) is { } reason) return reason;
+        if ((CheckProduct(a, b) ?? CheckWeightScale(group)) is { } reason) return reason;
         return group.Quantizers.Count == 0 ? group.CheckEdges() : group.Check() ?? CheckOutput(a, group.Quantizers[0].CodeType());
     }
 
@@ -83,6 +83,7 @@ internal static class GroupRules
         (ElementType a, ElementType b) = (group.Dequantizers[0].CodeType(), group.Dequantizers[1].CodeType());
         if (a == ElementType.Int8 && b != a) return $"input codes are int8 and weight codes {b.Name()}, expected int8 too";
         if (!a.Is8Bit() || !b.Is8Bit()) return $"codes are {a.Name()} and {b.Name()}, expected 8 bits";
+        if (CheckWeightScale(group) is { } blocked) return blocked;
         if (group.Quantizers.Count > 0 && CheckOutput(a, group.Quantizers[0].CodeType()) is { } output) return output;
         if (group.Dequantizers.Count == 3 && group.Target.Float("beta", 1) != 1) return $"beta is {group.Target.Float("beta", 1)}, expected 1";
         return CheckBias(group);
@@ -139,6 +140,8 @@ internal static class GroupRules
         if (!x.Is8Bit() || !w.Is8Bit()) return $"codes are {x.Name()} and {w.Name()}, expected 8 bits";
         return x == ElementType.Int8 ? "int8 activations fuse only where one DequantizeLinear reads the codes" : null;
     }
+
+    private static string? CheckWeightScale(QuantizedGroup group) => group.Dequantizers[1].Int("block_size", 0) == 0 ? null : "blocks of the weight have scales of their own";
 
     private static string? CheckOutput(ElementType x, ElementType y) => x == y ? null : $"input codes are {x.Name()} and output codes {y.Name()}, expected one type";
 

@@ -5,6 +5,9 @@ namespace Fewbit.Quantization;
 /// <summary>Inserts nodes one after another at a place of a graph, named after a node that was there.</summary>
 internal sealed class NodeInserter(Graph graph, int index, string name)
 {
+    /// <summary>What the names of nodes begin with.</summary>
+    public string Name => name;
+
     /// <summary>Where the next node goes.</summary>
     public int Index { get; private set; } = index;
 
