@@ -19,7 +19,8 @@ internal sealed record MetricSettings(string? Name = null, string? Decoder = nul
     /// <exception cref="InvalidDataException">The metric asked for does not go with the model or the data: the message says what it needs.</exception>
     public Func<PairedMetric>? Choose(IModelRunner model, DataSet data)
     {
-        if (Name is null) return data.TargetScale is not null ? Pictures(model, data) : data.Labels is not null ? null : Tokens(model) ?? Boxes(model, isAsked: Decoder is not null);
+        // Labels do not make a classifier of a detector, whose outputs are told apart by their shapes.
+        if (Name is null) return data.TargetScale is not null ? Pictures(model, data) : Boxes(model, isAsked: Decoder is not null) ?? (data.Labels is null ? Tokens(model) : null);
         if (Name == Metric.Psnr.Name) return Pictures(model, data);
         if (Name == Metric.MapVsFloat.Name) return Boxes(model, isAsked: true);
         if (Name == Metric.Perplexity.Name)

@@ -1,5 +1,4 @@
 using Fewbit.Data.Text;
-using Fewbit.Tensors;
 
 namespace Fewbit.Tests.Data.Text;
 
