@@ -32,7 +32,19 @@ public sealed class QuantizationPlan
     public bool HasCodes => _section.Tensors.Count > 0;
 
     /// <summary>Steps of each unit, as <see cref="LearningOptions.StepsByUnit"/> takes them.</summary>
-    public IReadOnlyDictionary<string, int> StepsByUnit => Units.Where(unit => unit.Iterations > 0).ToDictionary(unit => unit.Key, unit => unit.Iterations, StringComparer.Ordinal);
+    /// <exception cref="InvalidDataException">The plan is damaged.</exception>
+    public IReadOnlyDictionary<string, int> StepsByUnit
+    {
+        get
+        {
+            var steps = new Dictionary<string, int>(StringComparer.Ordinal);
+            foreach (UnitReport unit in Units.Where(unit => unit?.Iterations != 0))
+            {
+                if (unit is null or { Iterations: < 0 or > 10_000_000 } || !steps.TryAdd(unit.Key, unit.Iterations)) throw new InvalidDataException($"{_source}: is a damaged plan: its units are not what learned");
+            }
+            return steps;
+        }
+    }
 
     internal Artifact Artifact { get; }
 

@@ -78,6 +78,20 @@ public sealed class Quantizer
         return result;
     }
 
+    /// <summary>Quantizes in the mode and with the settings of a recipe. Its places of data count for the command line alone.</summary>
+    /// <inheritdoc cref="RunAsync"/>
+    public Task<QuantizationResult> ApplyAsync(QuantizationRecipe recipe, IProgress<QuantizationProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(recipe);
+        return recipe.Mode switch
+        {
+            QuantizationMode.WeightOnly => Task.Run(() => WeightOnly(recipe.WeightOnly), cancellation),
+            QuantizationMode.Dynamic => Task.Run(() => Dynamic(recipe.Dynamic), cancellation),
+            QuantizationMode.Float16 => Task.Run(() => Float16(recipe.Float16), cancellation),
+            _ => RunAsync(recipe.Options, progress, cancellation),
+        };
+    }
+
     private (GivenQuantizers, IReadOnlyList<UnitReport>) Learned(CalibratedModel model, SampleCollector samples, QuantizationOptions options, IProgress<QuantizationProgress>? progress, CancellationToken cancellation)
     {
         QuantizerSites sites = model.FindSites();

@@ -6,6 +6,7 @@ using Fewbit.Graphs;
 using Fewbit.Models;
 using Fewbit.Quantization;
 using Fewbit.Recipes;
+using Fewbit.Reconstruction;
 using Fewbit.Storage;
 using Fewbit.Tensors;
 using Fewbit.Training;
@@ -21,7 +22,7 @@ internal sealed class WeightCases : ICases
     private static readonly ArtifactFingerprint Fingerprint = new(new string('a', 64), "data", "options");
     private readonly int _seed;
     private readonly string _folder;
-    private readonly byte[] _json, _tensors;
+    private readonly byte[] _json, _tensors, _plan;
     private readonly Graph _graph;
 
     public WeightCases(int seed, string folder)
@@ -31,6 +32,9 @@ internal sealed class WeightCases : ICases
         ArtifactFile.Write(path, Plan());
         string side = Directory.GetFiles(_folder, ArtifactName + ".*.safetensors").Single();
         (_json, _tensors) = (File.ReadAllBytes(path), File.ReadAllBytes(side));
+        string planned = Path.Combine(_folder, "seed.plan");
+        ArtifactFile.Write(planned, QuantizationPlanSeed());
+        _plan = File.ReadAllBytes(planned);
         _graph = new("weights");
         _graph.AddInput("x", ElementType.Float32, ["N", 2]).Linear("w", 3).Returns("y");
     }
@@ -63,6 +67,11 @@ internal sealed class WeightCases : ICases
                 case "case.vocabulary": Vocabulary.Load(path).Encode("a b\n", path); break;
                 case "case.txt": _ = new TokenBatches(TokenStream.Open(path, kind: number % 2 == 0 ? VocabularyKind.Words : VocabularyKind.Characters), new() { BatchSize = 1, Steps = 1, DropLast = false }).Epoch(0).Take(3).ToArray(); break;
                 case "case.bin": TokenStream.Open(path); break;
+                case "case.plan":
+                    QuantizationPlan plan = QuantizationPlan.Read(path);
+                    ReadAndWrite(plan.Recipe);
+                    _ = plan.StepsByUnit;
+                    break;
                 case "case.quantization.yaml": ReadAndWrite(QuantizationRecipe.Read(path)); break;
                 case "case.yaml": RecipeFile.Read(path, TrainingRecipe.Section).Read(TrainingRecipeReader.Read); break;
                 default:
@@ -90,7 +99,7 @@ internal sealed class WeightCases : ICases
 
     private (string, byte[]) Seed(Random random, bool isDeep)
     {
-        switch (random.Next(14))
+        switch (random.Next(15))
         {
             case 0 or 1: return ("case.safetensors", WeightSeeds.Safetensors(random, !isDeep));
             case 2 or 3: return ("case.pth", isDeep ? WeightSeeds.TorchZip(random) : WeightSeeds.Torch(random));
@@ -101,6 +110,7 @@ internal sealed class WeightCases : ICases
             case 9: return ("case.vocabulary", Encoding.UTF8.GetBytes(Words(random)));
             case 10: return ("case.txt", Encoding.UTF8.GetBytes(ArraySeeds.Csv(random)));
             case 11: return ("case.yaml", RecipeSeeds.Create(random, isDeep));
+            case 13: return ("case.plan", isDeep ? Encoding.UTF8.GetBytes(ArraySeeds.Text(Encoding.UTF8.GetString(_plan), random)) : _plan);
             case 12: return ("case.quantization.yaml", RecipeSeeds.CreateQuantization(random, isDeep));
             default: return ("case.bin", Encoding.Unicode.GetBytes(ArraySeeds.Labels(random)));
         }
@@ -114,6 +124,16 @@ internal sealed class WeightCases : ICases
         section.Set("losses", new[] { 0.5, double.NaN });
         section.Tensors["w"] = Tensor.From(1f, 2f, 3f);
         section.Tensors["b"] = Tensor.From<sbyte>(1, 2);
+        return artifact;
+    }
+
+    /// <summary>What a plan of learned rounding states, without its codes.</summary>
+    private static Artifact QuantizationPlanSeed()
+    {
+        var artifact = new Artifact(Artifact.Plan, Fingerprint);
+        ArtifactSection section = artifact.Add("quantization", 1);
+        section.Set("recipe", Encoding.UTF8.GetString(RecipeSeeds.CreateQuantization(new(1), isDeep: false)));
+        section.Set("units", new[] { new UnitReport("weights", "block", 2, 20, 1, 0.5, 3, 1), new UnitReport("activations", "block", 2, 0, double.NaN, 0.5, 0, 1) });
         return artifact;
     }
 

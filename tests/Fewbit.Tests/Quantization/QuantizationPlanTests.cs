@@ -78,6 +78,31 @@ public sealed class QuantizationPlanTests : IDisposable
         Assert.Contains("was made with other options: ", Assert.Throws<InvalidDataException>(() => Run(Network(), nearest with { QuantizeOutputs = true }, plan)).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("mode: dynamic", "DynamicQuantizeLinear")]
+    [InlineData("mode: float16", "Cast")]
+    [InlineData("weights: int5", "QuantizeLinear")]
+    public async Task ApplyAsync_Recipe_RunsItsMode(string keys, string opType)
+    {
+        Graph graph = SmallGraphs.Create(out Value x, "N", 8);
+        x.Named("MatMul", "a", null, graph.AddConstant("a.weight", SmallGraphs.Random([8, 8], 1))).Named("Relu", "relu").Named("MatMul", "b", null, graph.AddConstant("b.weight", SmallGraphs.Random([8, 8], 2))).Returns();
+        QuantizationResult result = await Quantizer.For(graph).Calibrate(Enumerable.Range(0, 10).Select(seed => SmallGraphs.Batch(graph, seed, 4))).ApplyAsync(QuantizationRecipe.Parse($"version: 1\nquantization: {{{keys}}}"));
+        Assert.Contains(result.Model.Nodes, node => node.Is(opType));
+    }
+
+    [Theory]
+    [InlineData("\"iterations\": 12", "\"iterations\": -1", "is a damaged plan: its units are not what learned")]
+    [InlineData("\"units\": [", "\"units\": [ null,", "is a damaged plan: its units are not what learned")]
+    [InlineData("quantization:", "quantisation:", "line 2: quantisation is no section of a recipe; did you mean 'quantization'?")]
+    public void Read_DamagedPlan_SaysSo(string part, string changed, string message)
+    {
+        string path = PlanFile;
+        Run(Network(), s_learned).Plan!.Write(path);
+        File.WriteAllText(path, File.ReadAllText(path).Replace(part, changed, StringComparison.Ordinal));
+        QuantizationPlan plan = QuantizationPlan.Read(path);
+        Assert.Contains(message, Assert.Throws<InvalidDataException>(() => _ = (plan.StepsByUnit, plan.Recipe)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Write_StatesEachDecision()
     {
