@@ -39,8 +39,8 @@ internal sealed class PromiseArguments
         if (DecidedOption(settings) is { } option) throw new UsageException($"{option} is what --max-drop searches for; leave it out");
         if (settings.Mode.Mode != "static") throw new UsageException($"--max-drop chooses the mode itself, and --mode {settings.Mode.Mode} is given; leave one of them out");
         if (settings.Placement != "deploy") throw new UsageException("--max-drop promises what ONNX Runtime computes, and --placement paper is not that; leave it out");
-        if (settings.Recipe is { Followed: not null } or { Plan: not null } or { Save: not null })
-            throw new UsageException("--from-plan, --plan and --save-recipe are for runs whose settings are fixed, and --max-drop searches for them; leave them out");
+        if (settings.Recipe is { Followed: not null } or { Plan: not null })
+            throw new UsageException("--from-plan and --plan are for runs whose settings are fixed, and --max-drop searches for them; leave them out (--save-recipe states what it chose)");
         if (settings.Metric.Name is { } metric && metric != Metric.Top1.Name) throw new UsageException($"--max-drop promises top-1, or agreement with the float model where that says more, and --metric {metric} is given; leave it out");
         if (promise.Smallest && settings.Weights is not null) throw new UsageException("--weights is what --smallest searches for; leave it out");
         if (promise.Smallest && settings.FirstLast != "8") throw new UsageException("--first-last is what --smallest searches for; leave it out");

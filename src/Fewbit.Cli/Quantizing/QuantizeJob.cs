@@ -60,7 +60,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
         TimeSpan calibrationTime = clock.Elapsed;
         Complete(result.Model, preprocessing);
         Save(result);
-        RecipeArguments.Write(settings, new() { Options = options }, result.Plan, output);
+        RecipeArguments.Write(settings, new() { Options = result.Chosen ?? options }, result.Plan, output);
         if (Checkpoint is not null) ArtifactFile.Delete(Checkpoint);
 
         Judgement judgement = Judge(floatModel, result.Model, Batches(floatModel, plan.Judging, preprocessing), plan.Judging);

@@ -35,6 +35,7 @@ internal sealed class CandidateMaker(Graph original, IEnumerable<SampleBatch> ba
     {
         QuantizationResult result = ModelFor(candidate).Quantize(candidate.Resolve(), given ?? GivenQuantizers.None, []);
         Complete?.Invoke(result.Model);
+        result.Chosen = candidate;
         return result;
     }
 

@@ -20,6 +20,9 @@ public sealed class QuantizationResult
     /// <summary>What was decided, to decide the same again; null for modes that take no data.</summary>
     public QuantizationPlan? Plan { get; internal set; }
 
+    /// <summary>The options of a model that a search chose; null for others.</summary>
+    internal QuantizationOptions? Chosen { get; set; }
+
     /// <summary>Writes the quantized model; a file that is there is replaced once the new one is complete.</summary>
     public void Save(string path) => OnnxFile.Save(Model, path);
 }

@@ -3,6 +3,7 @@ using Fewbit.Cli.Console;
 using Fewbit.Cli.Demo;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
+using Fewbit.Quantization;
 using Fewbit.Tensors;
 
 namespace Fewbit.Cli.Tests.Commands;
@@ -45,10 +46,11 @@ public sealed class PromiseTests(PromiseTests.Pictures pictures) : IClassFixture
     [Fact]
     public void Run_EasyPromise_IsKeptByThePlainModelAndShownOnHeldOutSamples()
     {
-        RunResult run = RunResult.Of(Command(pictures.Many, "kept.onnx", "--max-drop", "5%", "--data", pictures.Unseen, "--json"));
+        RunResult run = RunResult.Of(Command(pictures.Many, "kept.onnx", "--max-drop", "5%", "--data", pictures.Unseen, "--save-recipe", pictures["kept.yaml"], "--json"));
         Assert.True(run.Code == 0, run.Messages);
         JsonElement promise = Promise(run), candidate = Assert.Single(promise.GetProperty("candidates").EnumerateArray()), look = candidate.GetProperty("heldOut");
         Assert.Equal("kept", promise.GetProperty("verdict").GetString());
+        Assert.Equal(("int8", 64), (QuantizationRecipe.Read(pictures["kept.yaml"]).Options.Weights.Name, QuantizationRecipe.Read(pictures["kept.yaml"]).Samples));
         Assert.Equal("top1", promise.GetProperty("measure").GetString());
         Assert.Equal((240, 240), (look.GetProperty("outcome").GetProperty("total").GetInt32(), candidate.GetProperty("choosing").GetProperty("total").GetInt32()));
         Assert.InRange(look.GetProperty("bound").GetDouble(), 1e-9, 0.05);

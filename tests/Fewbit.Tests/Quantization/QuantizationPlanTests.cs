@@ -93,7 +93,7 @@ public sealed class QuantizationPlanTests : IDisposable
     [Theory]
     [InlineData("\"iterations\": 12", "\"iterations\": -1", "is a damaged plan: its units are not what learned")]
     [InlineData("\"units\": [", "\"units\": [ null,", "is a damaged plan: its units are not what learned")]
-    [InlineData("quantization:", "quantisation:", "line 2: quantisation is no section of a recipe; did you mean 'quantization'?")]
+    [InlineData("quantization:", "quantisation:", "quantisation is no section of a recipe; did you mean 'quantization'?")]
     public void Read_DamagedPlan_SaysSo(string part, string changed, string message)
     {
         string path = PlanFile;
