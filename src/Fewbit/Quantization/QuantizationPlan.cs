@@ -79,7 +79,6 @@ public sealed class QuantizationPlan
         section.Set("weights", report.Weights.Select(weight => new PlannedWeight(weight.Node, weight.Name, weight.Format.Name, weight.Granularity.ToString(), weight.SignalToNoise)));
         section.Set("transforms", report.Transforms.Select(done => new PlannedTransform(done.Transform.Name, [.. done.Changes.Select(note => note.ToString())], [.. done.Skipped.Select(note => note.ToString())], done.ClipCost, done.Sweeps)));
         section.Set("units", report.Units);
-        section.Set("axes", given.Weights.ToDictionary(pair => pair.Key, pair => pair.Value.Parameters.Granularity.Axis));
         foreach ((string node, GivenWeight weight) in given.Weights)
         {
             section.Tensors[Codes + node] = Stored(weight);
@@ -105,16 +104,18 @@ public sealed class QuantizationPlan
     /// <exception cref="InvalidDataException">The side file does not fit the sites.</exception>
     internal GivenQuantizers Given(QuantizerSites sites)
     {
-        Dictionary<string, int?> axes = _section.Get<Dictionary<string, int?>>("axes");
         var weights = new Dictionary<string, GivenWeight>(StringComparer.Ordinal);
         foreach (WeightSite site in sites.Weights)
         {
             string node = site.Node.Name;
-            if (!axes.TryGetValue(node, out int? axis)) throw new InvalidDataException($"{_source}: has no codes of '{Data.Printable.Of(node)}'");
+            Shape shape = site.Weight.Constant!.Shape;
+            // Without groups a learned weight has a scale for each channel, equal ones where the whole weight shares them.
+            Granularity granularity = site.Granularity.Of(shape, site.Axis) is { BlockSize: > 0 } blocks ? blocks : Granularity.PerChannel(site.Axis);
+            Shape scales = [granularity.ScaleShape(shape).ElementCount];
             try
             {
-                var parameters = new QuantizationParameters(site.Format, new Granularity(axis), Vector(Scales + node, ElementType.Float32).Span<float>(), Vector(ZeroPoints + node, ElementType.Int32).Span<int>());
-                weights[node] = new(Widened(_section.Tensor(Codes + node, site.Format.StorageType, site.Weight.Constant!.Shape)), parameters);
+                var parameters = new QuantizationParameters(site.Format, granularity, _section.Tensor(Scales + node, ElementType.Float32, scales).Span<float>(), _section.Tensor(ZeroPoints + node, ElementType.Int32, scales).Span<int>());
+                weights[node] = new(Widened(_section.Tensor(Codes + node, site.Format.StorageType, shape)), parameters);
             }
             catch (ArgumentException problem)
             {
@@ -129,12 +130,6 @@ public sealed class QuantizationPlan
             activations[site.Value.Name] = new(site.Format, pair[0], (int)pair[1]);
         }
         return new(weights, activations);
-    }
-
-    private Tensor Vector(string name, ElementType type)
-    {
-        Tensor tensor = _section.Tensor(name);
-        return _section.Tensor(name, type, [tensor.ElementCount]);
     }
 
     /// <summary>Codes in whole bytes: safetensors has no smaller ones.</summary>
