@@ -68,7 +68,7 @@ internal static class FormatPage
                 (long gained, long lost) = record.Sets[set].Against(start.Sets[set]);
                 long total = record.Sets[set].Result.Labelled;
                 Interval interval = PairedStatistics.OfPairedDifference(lost, gained, total);
-                page.AppendLine(Plain, $"| {formats.Key} | {record.Row.Steps[0]} | {100.0 * (gained - lost) / total:+0.00;-0.00;0.00} ({100 * interval.Low:+0.00;-0.00} … {100 * interval.High:+0.00;-0.00}) | {PairedStatistics.McNemarP(lost, gained):G2} | {1000 * record.SelectionKl:0.0} | {1000 * start.SelectionKl:0.0} |");
+                page.AppendLine(Plain, $"| {formats.Key} | {record.Row.Steps[0]} | {100.0 * (gained - lost) / total:+0.00;-0.00;0.00} ({100 * interval.Low:+0.00;-0.00;0.00} … {100 * interval.High:+0.00;-0.00;0.00}) | {PairedStatistics.McNemarP(lost, gained):G2} | {1000 * record.SelectionKl:0.0} | {1000 * start.SelectionKl:0.0} |");
             }
         }
         page.AppendLine();
@@ -86,7 +86,7 @@ internal static class FormatPage
         foreach (IGrouping<string, FormatRecord> formats in records.GroupBy(record => record.Row.Formats))
         {
             FormatRecord best = formats.MinBy(record => record.SelectionKl)!;
-            foreach (FormatRecord record in formats) page.AppendLine(Line(record, record == best, sets, times.GetValueOrDefault(FormatTimes.Of(record.Row))));
+            foreach (FormatRecord record in formats.OrderBy(record => Array.IndexOf(FormatRow.Ranges, record.Row.Range)).ThenBy(record => record.Row.Granularity, StringComparer.Ordinal).ThenBy(record => record.Row.Equalizes).ThenBy(record => record.Row.Corrects)) page.AppendLine(Line(record, record == best, sets, times.GetValueOrDefault(FormatTimes.Of(record.Row))));
         }
         page.AppendLine();
     }
@@ -104,7 +104,7 @@ internal static class FormatPage
     private static string Changed(ClassificationResult result)
     {
         Interval interval = result.DifferenceInterval!.Value;
-        return string.Create(Plain, $"{100 * result.Difference:+0.00;-0.00;0.00} ({100 * interval.Low:+0.00;-0.00} … {100 * interval.High:+0.00;-0.00}) | {100 * result.Agreement:0.0}");
+        return string.Create(Plain, $"{100 * result.Difference:+0.00;-0.00;0.00} ({100 * interval.Low:+0.00;-0.00;0.00} … {100 * interval.High:+0.00;-0.00;0.00}) | {100 * result.Agreement:0.0}");
     }
 
     private static string Mark(bool holds) => holds ? "yes" : "";

@@ -70,9 +70,9 @@ internal sealed record FormatRow(string Network, string Weights, string Activati
         from corrects in (bool[])[false, true]
         select new FormatRow(network, formats.Weights, formats.Activations, range, granularity, equalizes, corrects);
 
-    /// <summary>Small floats for a network, with the range rules that suit any format.</summary>
+    /// <summary>Small floats for a network, first with the default ranges.</summary>
     public static IEnumerable<FormatRow> SmallFloats(string network) =>
+        from range in (string[])[Default, "minmax"]
         from formats in Floats
-        from range in (string[])[Default, "minmax", "mse"]
         select new FormatRow(network, formats.Weights, formats.Activations, range);
 }
