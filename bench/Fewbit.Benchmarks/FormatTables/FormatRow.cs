@@ -70,6 +70,13 @@ internal sealed record FormatRow(string Network, string Weights, string Activati
         from corrects in (bool[])[false, true]
         select new FormatRow(network, formats.Weights, formats.Activations, range, granularity, equalizes, corrects);
 
+    /// <summary>The other classifiers: the default, and bias correction, which is best for both networks of the factorial below 8 bits.</summary>
+    public static IEnumerable<FormatRow> Others() =>
+        from network in (string[])["resnet20", "resnet56", "mlperf_tiny_resnet8", "squeezenet1_1", "tinydarknet"]
+        from formats in ((string Weights, string Activations)[])[("int8", "uint8"), ("int4", "uint8")]
+        from corrects in (bool[])[false, true]
+        select new FormatRow(network, formats.Weights, formats.Activations, Corrects: corrects);
+
     /// <summary>Small floats for a network, first with the default ranges.</summary>
     public static IEnumerable<FormatRow> SmallFloats(string network) =>
         from range in (string[])[Default, "minmax"]

@@ -15,7 +15,7 @@ internal static class FormatRun
     private const string Usage = "expected: formats FOLDER [--only TEXT] [--seed N] [--pictures N] [--times] [--page]";
 
     /// <param name="args">
-    /// Folder of the results; --only: rows whose key holds the text; --seed: of the draw of calibration pictures (1); --pictures: how many of a set judge (all);
+    /// Folder of the results; --only: rows whose key holds the text, or --only others; --seed: of the draw of calibration pictures (1); --pictures: how many of a set judge (all);
     /// --times: measures each structure in place of judging rows; --page: writes docs/results/formats.md from what there is.
     /// </param>
     public static void Run(string[] args)
@@ -25,7 +25,7 @@ internal static class FormatRun
         long seed = long.Parse(Option(args, "--seed") ?? "1", CultureInfo.InvariantCulture);
         Directory.CreateDirectory(folder);
         Workers.ThreadCount = 1;
-        FormatRow[] rows = [.. Rows().Where(row => row.Key.Contains(only, StringComparison.Ordinal))];
+        FormatRow[] rows = only == "others" ? [.. FormatRow.Others()] : [.. Rows().Where(row => row.Key.Contains(only, StringComparison.Ordinal))];
         if (args.Contains("--times")) FormatTimes.Measure(folder, rows);
         else if (args.Contains("--page")) FormatPage.Write(folder);
         else Judge(rows, seed, int.Parse(Option(args, "--pictures") ?? "2147483647", CultureInfo.InvariantCulture), Path.Combine(folder, ResultsFile));
@@ -40,6 +40,7 @@ internal static class FormatRun
         .. FormatRow.FactorialNetworks.SelectMany(FormatRow.Factorial).Where(row => row.Steps.Length < 2).OrderBy(row => row.Steps.Length),
         .. FormatRow.FactorialNetworks.SelectMany(network => FormatRow.Factorial(network).Where(row => row.Steps.Length >= 2).OrderBy(row => row.Steps.Length)),
         .. ((string[])["resnet20_jpegft", "resnet56"]).SelectMany(FormatRow.SmallFloats),
+        .. FormatRow.Others(),
     ];
 
     private static void Judge(FormatRow[] rows, long seed, int pictures, string path)
