@@ -57,7 +57,7 @@ public sealed record ReportFigure(string Name, FigureUnit Unit, Measured? Float,
     internal string ChangeIntervalText()
     {
         if (Difference?.Interval is not { } interval) return "";
-        return IsRatio ? $"{Ratio(interval.Low)} to {Ratio(interval.High)}" : Unit == FigureUnit.Share ? $"{Words.Points(interval.Low, 2)} to {Words.Points(interval.High, 2)}" : $"{Text(interval.Low)} to {Text(interval.High)}";
+        return IsRatio ? $"{Ratio(interval.Low)} to {Ratio(interval.High)}" : Unit == FigureUnit.Share ? $"{Words.Points(interval.Low, 2)} to {Words.Points(interval.High, 2)}" : $"{ChangeText(interval.Low)} to {ChangeText(interval.High)}";
     }
 
     private string ChangeText(double change) => Unit switch

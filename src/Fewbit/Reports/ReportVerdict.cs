@@ -53,7 +53,7 @@ public sealed record ReportVerdict(VerdictLevel Level, string Headline, string D
         ArgumentNullException.ThrowIfNull(score);
         double scale = score.Metric.IsShare ? 1 : Math.Abs(score.Reference), least = score.Metric.IsHigherBetter ? -score.Interval.High : score.Interval.Low, most = score.Metric.IsHigherBetter ? -score.Interval.Low : score.Interval.High;
         ReportFigure figure = EvaluationFigures.Of(score).First();
-        string title = score.Metric.Title, found = $"{title} goes from {figure.Text(score.Reference)} to {figure.Text(score.Model)}: {figure.ChangeText()} (95 %: {figure.ChangeIntervalText()}) on {Words.Plural(score.Samples, "sample")}";
+        string title = score.Metric.Title, found = $"On {Words.Plural(score.Samples, "sample")}, {title} goes from {figure.Text(score.Reference)} to {figure.Text(score.Model)}: {figure.ChangeText()} (95 %: {figure.ChangeIntervalText()})";
         if (most < Small * scale) return new(VerdictLevel.Good, least > 0 ? $"Next to nothing of the {title} is lost" : $"The {title} is that of the float model", $"{found}. A loss of more than a hundredth is ruled out.");
         if (least <= 0) return new(VerdictLevel.Open, $"No loss of {title} can be shown", $"{found}: not distinguishable, but a larger loss is not ruled out. More samples would tell.");
         return new(least > Severe * scale ? VerdictLevel.Severe : VerdictLevel.Loss, $"The {title} gets worse: {figure.ChangeText()}", $"{found}: a real loss.");
