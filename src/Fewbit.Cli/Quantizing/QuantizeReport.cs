@@ -75,10 +75,11 @@ internal sealed record QuantizeReport(
     }
 
     /// <summary>The format of the weights, or that they have several.</summary>
-    private string Heading => Promise is not null && Quantization.Weights.Select(weight => weight.Format.Name).Distinct().Count() > 1 ? "mixed" : Options.Weights.Name;
+    /// <summary>What the model is called beside float.</summary>
+    internal string Heading => Promise is not null && Quantization.Weights.Select(weight => weight.Format.Name).Distinct().Count() > 1 ? "mixed" : Options.Weights.Name;
 
     /// <summary>uint4; or 5 layers uint4, 2 int8.</summary>
-    private string WeightFormats()
+    internal string WeightFormats()
     {
         if (Heading != "mixed") return Options.Weights.Name;
         return string.Join(", ", Quantization.Weights.CountBy(weight => weight.Format.Name).Select((pair, i) => $"{pair.Value}{(i == 0 ? " layers" : "")} {pair.Key}"));

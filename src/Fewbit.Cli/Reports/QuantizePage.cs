@@ -14,8 +14,8 @@ internal static class QuantizePage
         return new()
         {
             Title = PageParts.Title(report.Model, report.Output),
-            ModelLabel = report.Options.Weights.Name,
-            Verdict = JudgementFigures.Verdict(report.Judgement),
+            ModelLabel = report.Heading,
+            Verdict = report.Promise is { } promise ? PromisePage.Verdict(promise) : JudgementFigures.Verdict(report.Judgement),
             Accuracy = [.. JudgementFigures.Of(report.Judgement)],
             Sizes = [.. PageParts.Sizes(report.Bytes, report.Options.Weights.BitWidth), new("memory", FigureUnit.Bytes, new(report.Memory.Float), new(report.Memory.Quantized), null, "parameters and values of one sample in Fewbit")],
             Times = [.. PageParts.Times(report.Speed)],
@@ -24,14 +24,14 @@ internal static class QuantizePage
             ComparedOn = report.Comparison is { } comparison ? $"{Words.Plural(comparison.Samples, "sample")} of those that judge, drawn with the seed" : "",
             Warnings = [.. report.FloatCheck.IsNearChance ? new[] { $"the float model itself is near chance on these data: top-1 {Words.Percent(report.FloatCheck.Top1!.Value)}" } : [], .. report.FloatCheck.LabelOrder is { } order ? new[] { order.Message } : []],
             Remarks = [.. new[] { report.SpeedRemark }.OfType<string>()],
-            Tables = [.. PageParts.Units(quantization.Units), .. PageParts.Transforms(quantization.Transforms)],
+            Tables = [.. report.Promise is { } searched ? new[] { PromisePage.Table(searched) } : [], .. PageParts.Units(quantization.Units), .. PageParts.Transforms(quantization.Transforms)],
             Command = settings.Report.Command,
             Settings =
             [
                 new("model", report.Model), new("written", report.Output),
-                new("weights", $"{report.Options.Weights.Name}, one scale per {QuantizeReport.Sharing(report.Options.WeightGranularity)}"),
+                new("weights", $"{report.WeightFormats()}, one scale per {QuantizeReport.Sharing(report.Options.WeightGranularity)}"),
                 new("activations", report.Options.Activations?.Name ?? "float"),
-                new("method", report.Options.Method == RoundingMethod.Nearest ? "nearest code" : LearnedTable.Summary(report.Options, quantization)),
+                new("method", report.Promise is { } found ? $"--max-drop chose: {found.Best}" : report.Options.Method == RoundingMethod.Nearest ? "nearest code" : LearnedTable.Summary(report.Options, quantization)),
                 .. quantization.Transforms.Select(transform => new ReportSetting("transform", transform.ToString())),
                 new("calibration", $"{report.Calibration}; {Words.Time(report.CalibrationTime)}"), new("judging", report.Judging), .. report.DataRemark is { } remark ? new[] { new ReportSetting("", remark) } : [],
                 new("preprocessing", report.Preprocessing.ToString()),

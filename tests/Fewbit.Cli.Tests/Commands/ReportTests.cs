@@ -33,6 +33,17 @@ public sealed class ReportTests(DemoFolder demo) : IClassFixture<DemoFolder>
     }
 
     [Fact]
+    public void Quantize_WithPromise_ShowsItAndWhatWasTried()
+    {
+        RunResult run = RunResult.Of("quantize", demo.Model, "-c", demo.Calibration, "--labels", demo.Classes, "-p", "tf", "--max-drop", "1%", "--time-budget", "1s", "-o", demo["promise.onnx"], "--report", demo["promise.html"]);
+        Assert.Equal(1, run.Code);
+        string page = File.ReadAllText(demo["promise.html"]);
+        Assert.Contains("Too few samples to promise 1 point", page, StringComparison.Ordinal);
+        Assert.Contains("What was tried", page, StringComparison.Ordinal);
+        Assert.Contains("int8 per channel</bdi>", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void EvaluateAndCompare_WithReport_WriteTheirPages()
     {
         RunResult.Of("quantize", demo.Model, "-c", demo.Calibration, "--labels", demo.Classes, "-p", "tf", "--samples", "96", "-o", demo["two.onnx"], "--weights", "int2");
