@@ -57,6 +57,8 @@ public sealed record ReportFigure(string Name, FigureUnit Unit, Measured? Float,
     internal string ChangeIntervalText()
     {
         if (Difference?.Interval is not { } interval) return "";
+        // Of a model that is slower, how many times slower.
+        if (IsRatio && Difference.Value < 1) return $"{Ratio(1 / interval.High)} to {Ratio(1 / interval.Low)}";
         return IsRatio ? $"{Ratio(interval.Low)} to {Ratio(interval.High)}" : Unit == FigureUnit.Share ? $"{Words.Points(interval.Low, 2)} to {Words.Points(interval.High, 2)}" : $"{ChangeText(interval.Low)} to {ChangeText(interval.High)}";
     }
 
