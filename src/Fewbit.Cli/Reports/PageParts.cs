@@ -21,10 +21,10 @@ internal static class PageParts
         speed.Engine, FigureUnit.Seconds, speed.FloatSeconds is { } seconds ? new(seconds, speed.FloatInterval) : null, new(speed.Seconds, speed.Interval),
         speed.Speedup is { } speedup ? new(speedup, speed.SpeedupInterval) : null));
 
-    public static IEnumerable<ReportFigure> Sizes(FileSizes bytes, int? weightBits)
+    public static IEnumerable<ReportFigure> Sizes(FileSizes bytes, bool isPadded)
     {
         yield return new("file", FigureUnit.Bytes, new(bytes.Float), new(bytes.Written));
-        if (bytes.Packed < bytes.Written) yield return new("packed", FigureUnit.Bytes, new(bytes.Float), new(bytes.Packed), null, $"computed: the file holds its {weightBits}-bit codes in 8 bits, so that runtimes fuse its nodes");
+        if (isPadded && bytes.Packed < bytes.Written) yield return new("packed", FigureUnit.Bytes, new(bytes.Float), new(bytes.Packed), null, "computed: the file holds smaller codes in 8 bits, so that runtimes fuse its nodes");
     }
 
     /// <summary>Where and with what a page was made.</summary>
