@@ -78,8 +78,6 @@ public sealed record QuantizationOptions
             throw new ArgumentException($"the outputs of the model cannot be quantized {(Activations is null ? "with float activations" : Placement == QuantizerPlacement.Paper ? "in the placement of papers" : $"with {Weights} weights and {Activations} activations, with which runtimes compute in float")}; leave QuantizeOutputs out");
         if (Strict && AllActivations.FirstOrDefault(format => ActivationForms.Of(format) == ActivationForm.Simulated) is { } simulated)
             throw new ArgumentException($"no runtime has a kernel for activations {simulated}: they would be a simulation without speed-up; choose uint1 to uint8, int2 to int8, a 16-bit integer or an 8-bit float such as fp8e4m3fn, or leave Strict (--strict) out");
-        if ((WeightGranularity.GroupSize is not null || Overrides.Any(layer => layer.WeightGranularity is { GroupSize: not null })) && Method != RoundingMethod.Nearest)
-            throw new ArgumentException($"{Method} learns weights with a scale for each output channel or one for all, not for groups; choose another granularity or Nearest");
         FloatTransforms.CheckOrder(Transforms);
         bool isBrecq = Method is RoundingMethod.AdaRound or RoundingMethod.Brecq;
         return this with { KeepFirstOutputAt8Bits = KeepFirstOutputAt8Bits ?? isBrecq, KeepLastInputAt8Bits = KeepLastInputAt8Bits ?? !isBrecq };

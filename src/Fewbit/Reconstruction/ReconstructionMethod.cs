@@ -20,7 +20,7 @@ internal sealed record ReconstructionMethod
     /// <summary>What is done, in order.</summary>
     public required IReadOnlyList<ReconstructionPass> Passes { get; init; }
 
-    /// <summary>The paper's search for ranges, for integers of up to 8 bits; other formats take the scale of the least squared error.</summary>
+    /// <summary>The paper's search for ranges, for integers of up to 8 bits with one scale a channel; other formats and groups take the scale of the least squared error.</summary>
     public required RangeRule Range { get; init; }
 
     /// <summary>Search for the ranges of weights, whatever their format; null for that of the method.</summary>
@@ -102,12 +102,12 @@ internal sealed record ReconstructionMethod
     /// <param name="limits">Seed, budgets, checkpoint; passes, units and ranges are the method's.</param>
     public Reconstructor CreateReconstructor(Graph prepared, QuantizerSites sites, ReconstructionOptions limits)
     {
-        var grids = sites.Weights.ToDictionary(site => site.Node.Name, site => WeightQuantizer.FitChannels(site.Weight.Constant!, site.Axis, site.Format, RuleOf(site.Range ?? WeightRange, site.Format), site.Granularity), StringComparer.Ordinal);
+        var grids = sites.Weights.ToDictionary(site => site.Node.Name, site => WeightQuantizer.FitChannels(site.Weight.Constant!, site.Axis, site.Format, RuleOf(site.Range ?? WeightRange, site.Format, site.Granularity.GroupSize is not null), site.Granularity), StringComparer.Ordinal);
         ReconstructionOptions options = limits with { Passes = Passes, Granularity = Granularity, RangeSamples = RangeSamples, RangeSource = RangeSource };
         return new(prepared, sites, grids, Fit, options);
     }
 
-    private RangeRule RuleOf(RangeRule? stated, NumberFormat format) => stated ?? (format is IntegerFormat { BitWidth: <= 8 } ? Range : RangeRule.MeanSquaredError);
+    private RangeRule RuleOf(RangeRule? stated, NumberFormat format, bool isGrouped = false) => stated ?? (format is IntegerFormat { BitWidth: <= 8 } && !isGrouped ? Range : RangeRule.MeanSquaredError);
 
     private QuantizationParameters Fit(ActivationSite site, Tensor values)
     {

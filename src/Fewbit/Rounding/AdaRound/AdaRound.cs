@@ -17,7 +17,7 @@ internal sealed class AdaRound : ILearnedRounding
     private const float Decided = 1e-2f;
 
     public LearnedWeight Add(Graph graph, string name, Tensor weight, QuantizationParameters grid) =>
-        grid.Numbers is IntegerFormat ? new Rounded(graph, name, weight, grid) : new BetweenNeighbours(graph, name, weight, grid);
+        grid is { Numbers: IntegerFormat, Granularity.BlockSize: 0 } ? new Rounded(graph, name, weight, grid) : new BetweenNeighbours(graph, name, weight, grid);
 
     /// <summary>Roundings that are not decided, of variables.</summary>
     internal static int Undecided(Value variable)
