@@ -17,6 +17,7 @@ internal sealed record LearningSettings
     public double? ScaleRate { get; init; }
     public double? DropProbability { get; init; }
     public int? Batch { get; init; }
+    public string? Objective { get; init; }
     public string? TimeBudget { get; init; }
     public string? Checkpoint { get; init; }
     public string? CheckpointInterval { get; init; }
@@ -28,6 +29,8 @@ internal sealed class LearningArguments
 {
     private static readonly Dictionary<string, RoundingMethod> s_methods = Enum.GetValues<RoundingMethod>().ToDictionary(method => method.ToString().ToLowerInvariant());
 
+    private static readonly Dictionary<string, LearningObjective> s_objectives = Enum.GetValues<LearningObjective>().ToDictionary(QuantizationRecipeWriter.NameOf);
+
     private readonly Option<string> _method = new Option<string>("--method") { Description = "How codes are chosen: nearest learns nothing; adaround, brecq and qdrop learn from the calibration data.", DefaultValueFactory = _ => "nearest", HelpName = "NAME" };
     private readonly Option<int?> _iterations = new("--iterations") { Description = "Steps of each layer or block. Default: 10000 for adaround, 20000 for brecq and qdrop.", HelpName = "N" };
     private readonly Option<int?> _activationIterations = new("--activation-iterations") { Description = "Steps of each block for the scales of activations (adaround, brecq). Default: a quarter of --iterations.", HelpName = "N" };
@@ -36,6 +39,7 @@ internal sealed class LearningArguments
     private readonly Option<double?> _scaleRate = new("--scale-rate") { Description = "Adam's rate for the scales of activations. Default: 0.0004 for adaround and brecq, 0.00004 for qdrop.", HelpName = "RATE" };
     private readonly Option<double?> _dropProbability = new("--drop-probability") { Description = "Share of the activations that stay float in a step (qdrop). Default: 0.5.", HelpName = "P" };
     private readonly Option<int?> _batch = new("--learning-batch") { Description = "Samples of a learning step. Default: 32.", HelpName = "N" };
+    private readonly Option<string?> _objective = new("--objective") { Description = "What rounding is learned on: output-error, diagonal-fisher or full-fisher, the latter two for classifiers. Default: output-error.", HelpName = "NAME" };
     private readonly Option<string?> _timeBudget = new("--time-budget") { Description = "Time for all learning: 90s, 10m, 2h. Blocks take fewer steps then. With --max-drop: for the whole search, 10m by default.", HelpName = "TIME" };
     private readonly Option<string?> _checkpoint = new("--checkpoint") { Description = "Keep unfinished learning here each minute and when stopped by Ctrl-C. Default: beside the output.", HelpName = "FILE" };
     private readonly Option<string?> _checkpointInterval = new("--checkpoint-interval") { Description = "Time between two writings of the checkpoint: 10s, 5m. Default: 1m.", HelpName = "TIME" };
@@ -43,14 +47,14 @@ internal sealed class LearningArguments
 
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _method, _iterations, _activationIterations, _roundingWeight, _roundingRate, _scaleRate, _dropProbability, _batch, _timeBudget, _checkpoint, _checkpointInterval, _resume }) command.Options.Add(option);
+        foreach (Option option in new Option[] { _method, _iterations, _activationIterations, _roundingWeight, _roundingRate, _scaleRate, _dropProbability, _batch, _objective, _timeBudget, _checkpoint, _checkpointInterval, _resume }) command.Options.Add(option);
     }
 
     public LearningSettings Read(ParseResult parsed) => new()
     {
         Method = parsed.GetValue(_method)!, Iterations = parsed.GetValue(_iterations), ActivationIterations = parsed.GetValue(_activationIterations),
         RoundingWeight = parsed.GetValue(_roundingWeight), RoundingRate = parsed.GetValue(_roundingRate), ScaleRate = parsed.GetValue(_scaleRate),
-        DropProbability = parsed.GetValue(_dropProbability), Batch = parsed.GetValue(_batch), TimeBudget = parsed.GetValue(_timeBudget), Checkpoint = parsed.GetValue(_checkpoint),
+        DropProbability = parsed.GetValue(_dropProbability), Batch = parsed.GetValue(_batch), Objective = parsed.GetValue(_objective), TimeBudget = parsed.GetValue(_timeBudget), Checkpoint = parsed.GetValue(_checkpoint),
         CheckpointInterval = parsed.GetValue(_checkpointInterval), Resume = parsed.GetValue(_resume),
     };
 
@@ -79,16 +83,20 @@ internal sealed class LearningArguments
         RoundingWeight = Number(settings.RoundingWeight, 1e6, "--rounding-weight"), RoundingRate = Number(settings.RoundingRate, 1, "--rounding-rate"),
         ScaleRate = Number(settings.ScaleRate, 1, "--scale-rate"), DropProbability = Number(settings.DropProbability, 1, "--drop-probability"),
         BatchSize = settings.Batch is null or (>= 1 and <= 65_536) ? settings.Batch : throw new UsageException($"--learning-batch is {settings.Batch}, expected 1 to 65,536"),
+        Objective = settings.Objective is { } name ? ObjectiveOf(name) : null,
         Seed = unchecked((ulong)seed), TimeBudget = settings.TimeBudget is { } text ? ParseTime("--time-budget", text) : null, Checkpoint = checkpoint,
         CheckpointInterval = ParseTime("--checkpoint-interval", settings.CheckpointInterval ?? "1m"),
     };
+
+    private static LearningObjective ObjectiveOf(string name) => s_objectives.TryGetValue(name, out LearningObjective objective) ? objective
+        : throw new UsageException($"--objective is '{name}', expected {string.Join(", ", s_objectives.Keys)}{Data.Closest.Suggestion(name, s_objectives.Keys)}");
 
     internal static string? FirstGiven(LearningSettings settings)
     {
         (object? Value, string Option)[] given =
         [
             (settings.Iterations, "--iterations"), (settings.ActivationIterations, "--activation-iterations"), (settings.RoundingWeight, "--rounding-weight"), (settings.RoundingRate, "--rounding-rate"),
-            (settings.ScaleRate, "--scale-rate"), (settings.DropProbability, "--drop-probability"), (settings.Batch, "--learning-batch"), (settings.TimeBudget, "--time-budget"),
+            (settings.ScaleRate, "--scale-rate"), (settings.DropProbability, "--drop-probability"), (settings.Batch, "--learning-batch"), (settings.Objective, "--objective"), (settings.TimeBudget, "--time-budget"),
             (settings.Checkpoint, "--checkpoint"), (settings.CheckpointInterval, "--checkpoint-interval"), (settings.Resume ? "" : null, "--resume"),
         ];
         return given.FirstOrDefault(pair => pair.Value is not null).Option;

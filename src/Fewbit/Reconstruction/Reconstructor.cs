@@ -73,6 +73,8 @@ internal sealed class Reconstructor
         }
         foreach (ReconstructionPass pass in _options.Passes.Where(pass => pass.Learns && !pass.DrawsWithRepeats && pass.BatchSize > _sampleCount))
             throw new ArgumentException($"{_sampleCount} samples are given, pass '{pass.Name}' needs at least {pass.BatchSize}, its batch size; give more samples or make the batch smaller", nameof(samples));
+        if (_options.Passes.Any(pass => pass.Learns && pass.Objective.NeedsGradients) && (_prepared.Outputs.Count != 1 || _prepared.Outputs[0].Shape is { Rank: not 2 }))
+            throw new ArgumentException($"Fisher weights need one output of class scores [samples, classes], the model has {string.Join(", ", _prepared.Outputs)}; learn on the output error instead");
         _budget.CheckPinned();
         _watch.Restart();
         _stepsInAll = Enumerable.Range(0, _learning.Count).Sum(StepsAsked);

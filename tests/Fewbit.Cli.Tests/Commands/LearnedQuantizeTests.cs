@@ -70,6 +70,7 @@ public sealed class LearnedQuantizeTests(DemoFolder demo) : IClassFixture<DemoFo
     [InlineData("--resume is for a method that learns, and --method nearest learns nothing; give --method adaround, brecq or qdrop, or leave --resume out", "--resume")]
     [InlineData("--iterations is -1, expected 0 to 10,000,000", "--method", "qdrop", "--iterations", "-1")]
     [InlineData("--rounding-weight is -1, expected 0 to 1,000,000", "--method", "qdrop", "--rounding-weight", "-1")]
+    [InlineData("--objective is 'fisher', expected output-error, diagonal-fisher, full-fisher", "--method", "brecq", "--objective", "fisher")]
     [InlineData("--rounding-rate is 2, expected 0 to 1", "--method", "brecq", "--rounding-rate", "2")]
     [InlineData("--scale-rate is -0.5, expected 0 to 1", "--method", "brecq", "--scale-rate", "-0.5")]
     [InlineData("--drop-probability is 1.5, expected 0 to 1", "--method", "qdrop", "--drop-probability", "1.5")]

@@ -20,7 +20,7 @@ public sealed class LearnedFormatsTests
     /// <summary>Weights, their granularity, activations.</summary>
     public static TheoryData<string, string, string?> Formats => new()
     {
-        { "fp4e2m1", "channel", null }, { "fp3e1m1", "channel", "fp8e4m3fn" }, { "fp6e3m2", "channel", "fp8e5m2" }, { "apot4", "channel", "uapot4" },
+        { "fp3e1m1", "channel", "fp8e4m3fn" }, { "fp6e3m2", "channel", "fp8e5m2" }, { "apot4", "channel", "uapot4" },
         { "pot3", "tensor", "uint4" }, { "codebook", "channel", "fp4e2m1" }, { "uint3", "group:8", "uint4" }, { "fp4e2m1", "group:8", null }, { "int12", "channel", "uint16" },
     };
 
@@ -82,6 +82,7 @@ public sealed class LearnedFormatsTests
 
     [RuntimeTheory]
     [MemberData(nameof(Formats))]
+    [InlineData("fp4e2m1", "channel", null)]
     public void Write_Learned_IsTheSimulation(string weights, string granularity, string? activations)
     {
         QuantizationOptions options = Options(weights, granularity, activations, 20);

@@ -124,6 +124,18 @@ public sealed class ReconstructorTests
     }
 
     [Fact]
+    public void Run_FisherObjectiveWithoutClassScores_IsAnErrorThatSaysSo()
+    {
+        var graph = new Graph();
+        var random = new SeededRandom(2);
+        graph.AddInput("x", ElementType.Float32, [Dim.Unknown, 4, 12]).MatMul(graph.AddConstant("w", Normal([12, 6], 0.5, ref random))).Returns("y");
+        ReconstructionMethod method = ReconstructionMethod.Brecq(5);
+        Reconstructor reconstructor = Reconstructor(method with { Passes = [method.Passes[0] with { Objective = new DiagonalFisherError(), SkipsFirst = false }] }, prepared: Preparation.Prepare(graph));
+        string message = Assert.Throws<ArgumentException>(() => reconstructor.Run(new Dictionary<string, Tensor> { ["x"] = Normal([64, 4, 12], 1, ref random) })).Message;
+        Assert.Contains("Fisher weights need one output of class scores", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Run_ActivationSteps_LowerTheErrorOfTheirPass()
     {
         // Every step draws all samples, so that losses can be compared.
