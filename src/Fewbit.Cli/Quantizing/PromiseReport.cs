@@ -65,13 +65,13 @@ internal sealed record PromiseReport([property: JsonIgnore] PromiseResult Result
     private string SentenceOf()
     {
         string allowed = MaxDrop.ToString("0.###", CultureInfo.InvariantCulture), held = Words.Plural(HeldOutSamples, "held-out sample");
-        string found = Result.Best.HeldOut is { } look ? $"{Measured(look.Outcome.Drop, held)}, at most {Points(look.Bound)} with 95 % confidence ({allowed} allowed)"
+        string found = Result.Best.HeldOut is { } look ? $"{Measured(look.Outcome.Drop, held)}, and with 95 % confidence {(Measure == PromiseMeasure.Top1 ? "the drop is" : "on")} at most {Points(look.Bound)} ({allowed} allowed)"
             : $"{Measured(Result.Best.Choosing.Drop, $"the {Words.Plural(Result.Best.Choosing.Total, "sample")} that choose")}, so the held-out ones were not asked ({allowed} allowed)";
         string time = IsOutOfTime ? $"; the time budget of {Words.Time(TimeBudget)} ended the search, --time-budget gives more" : "";
         return Verdict switch
         {
             PromiseVerdict.Kept => $"Promise kept: {found}.",
-            PromiseVerdict.TooFewSamples => $"Promise not shown, for {held} are too few for {allowed} points whatever the model: {Words.Plural(SamplesMissing, "more sample")} in --calibration are needed, "
+            PromiseVerdict.TooFewSamples => $"Promise not shown, for {held} are too few for {allowed} {(MaxDrop == 1 ? "point" : "points")} whatever the model: {Words.Plural(SamplesMissing, "more sample")} in --calibration are needed, "
                 + $"so that {Words.Whole(HeldOutNeeded)} are held out; so far {found}{time}. The best is saved.",
             PromiseVerdict.Stopped => $"Stopped before the promise was kept; the best so far, {Best}, is saved: {found}.",
             _ => $"Promise missed: of the best candidate, {Best}, {found}{time}. It is saved all the same.",
@@ -79,7 +79,7 @@ internal sealed record PromiseReport([property: JsonIgnore] PromiseResult Result
     }
 
     private string Measured(double drop, string samples) =>
-        Measure == PromiseMeasure.Top1 ? $"top-1 drops by {Points(drop)} points on {samples}" : $"labels differ from the float model's on {Points(drop)} % of {samples}";
+        Measure == PromiseMeasure.Top1 ? $"top-1 {(drop < 0 ? "rises" : "drops")} by {Points(Math.Abs(drop))} points on {samples}" : $"labels differ from the float model's on {Points(drop)} % of {samples}";
 
     private static string Points(double share) => (100 * share).ToString("0.00", CultureInfo.InvariantCulture);
 }
