@@ -49,8 +49,11 @@ internal sealed class PromiseArguments
     }
 
     /// <summary>What the first candidate is made from: everything but what the promise uses in its own way.</summary>
-    public static QuantizeSettings StartOf(QuantizeSettings settings) =>
-        settings.Promise.MaxDrop is null ? settings : settings with { Learning = settings.Learning with { TimeBudget = null, Iterations = null, Checkpoint = null, Resume = false } };
+    public static QuantizeSettings StartOf(QuantizeSettings settings) => settings.Promise.MaxDrop is null ? settings : settings with
+    {
+        Learning = settings.Learning with { TimeBudget = null, Iterations = null, Checkpoint = null, CheckpointInterval = null, Resume = false },
+        Formats = settings.Promise.Smallest ? settings.Formats with { Container = WeightContainer.Small } : settings.Formats,
+    };
 
     /// <summary>1%, 1 %, 1pp and 1 are one percentage point.</summary>
     private static double ParseDrop(string text)

@@ -19,7 +19,7 @@ internal sealed class ShownSearch(ILiveProgress live) : IProgress<PromiseProgres
         }
         else if (value.Candidate.Length > 0)
         {
-            (_candidate, _stage) = (value.Candidate, value.Stage);
+            (_candidate, _stage) = (value.Candidate, "");
             live.Title = $"{value.Candidate}: {value.Stage}";
         }
     }

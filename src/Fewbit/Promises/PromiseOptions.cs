@@ -13,7 +13,7 @@ public sealed record PromiseOptions
     /// <summary>Time after which nothing further is tried; the first candidate is always made. Default: 10 minutes.</summary>
     public TimeSpan TimeBudget { get; init => field = value >= TimeSpan.Zero ? value : throw new ArgumentOutOfRangeException(nameof(TimeBudget), value, "must not be negative"); } = TimeSpan.FromMinutes(10);
 
-    /// <summary>Whether the fewest bits that keep the promise are looked for, 8, 4 or 2 for the weights of each layer. Default: false, the first candidate that keeps it.</summary>
+    /// <summary>Whether the fewest bits that keep the promise are looked for, 8, 4 or 2 for the weights of each layer, in a small container. Default: false, the first candidate that keeps it.</summary>
     public bool Smallest { get; init; }
 
     /// <summary>Steps that a layer or block learns, at most; 1 to 10,000,000. Null, the default: 1,000 on the way up, 2,000 for the fewest bits.</summary>

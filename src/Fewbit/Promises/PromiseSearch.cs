@@ -29,6 +29,7 @@ public static class PromiseSearch
     {
         ArgumentNullException.ThrowIfNull(samples);
         ArgumentNullException.ThrowIfNull(engine);
+        if (options.Smallest) options = options with { Start = options.Start with { Container = WeightContainer.Small } };
         progress?.Report(new("float model", "judging"));
         PromiseJudge judge;
         using (IModelRunner model = engine(original)) judge = new(AnswerKey.Of(model, samples.Choosing, cancellation), AnswerKey.Of(model, samples.HeldOut, cancellation), engine, save);
