@@ -14,7 +14,7 @@ namespace Fewbit.Promises;
 /// </remarks>
 internal sealed class BitDescent(CandidateMaker maker, PromiseTrials trials, PromiseOptions options, Func<Graph, IModelRunner> engine, CancellationToken cancellation)
 {
-    private const int Iterations = 2000, SensitivitySamples = 128, JointRounds = 3;
+    private const int Iterations = 2000, SensitivitySamples = 128, JointRounds = 3, Between = 4;
     private const double AloneShare = 0.15, JointShare = 0.4;
     private static readonly IntegerFormat s_bits4 = new(4, IsSigned: false), s_bits2 = new(2, IsSigned: false);
 
@@ -48,6 +48,11 @@ internal sealed class BitDescent(CandidateMaker maker, PromiseTrials trials, Pro
             else fails = middle;
         }
         LearnTogether(holds, fails);
+        // Steps between int8 and the end, for the held-out samples to choose how far to go.
+        for (int part = 1; part < Between && trials.HasTime(); part++)
+        {
+            if (part * holds / Between > 0) Try(part * holds / Between, null);
+        }
     }
 
     /// <summary>Lets the layers learn together with the formats of a candidate that went too far, until steps are small or time is up.</summary>

@@ -49,7 +49,7 @@ public sealed record PairedOutcome(PromiseMeasure Measure, long Lost, long Gaine
 }
 
 /// <summary>What the held-out samples said of a candidate.</summary>
-/// <param name="Number">Which look at them it was, from 1.</param>
+/// <param name="Number">From 1, one more behind each failed look.</param>
 /// <param name="Outcome">The counts.</param>
 /// <param name="Confidence">Of the bound: all looks together err in at most 5 % of searches.</param>
 /// <param name="Bound">The true drop is at most this.</param>

@@ -95,13 +95,14 @@ internal sealed class PromiseTrials
         return trial;
     }
 
-    /// <summary>Asks the held-out samples; each look costs confidence, so only what is expected to keep the promise is looked at.</summary>
+    /// <summary>Asks the held-out samples; each look behind a failed one costs confidence, so only what is expected to keep the promise is looked at.</summary>
     /// <returns>Whether the promise is kept.</returns>
     public bool Look(Trial trial)
     {
         _cancellation.ThrowIfCancellationRequested();
         _progress?.Report(new(trial.Candidate.Name, "held-out samples"));
-        int number = ++_looks;
+        // Behind a success the order of looks is settled, and the next has the same confidence.
+        int number = Kept is null ? ++_looks : _looks;
         QuantizationResult? result = null;
         HeldOutLook? look = _checkpoint.Find(trial.Candidate.Name)?.HeldOut;
         if (look is null)
