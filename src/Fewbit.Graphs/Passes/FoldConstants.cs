@@ -11,6 +11,7 @@ namespace Fewbit.Graphs.Passes;
 public sealed class FoldConstants : IPass
 {
     private readonly Interpreter _interpreter = new();
+    private readonly HashSet<Value> _made = [];
     private long _room;
 
     /// <inheritdoc/>
@@ -28,6 +29,7 @@ public sealed class FoldConstants : IPass
         // What earlier passes folded does not entitle to more.
         long own = Math.Max(0, graph.Constants.Sum(value => value.Constant!.ByteCount) - graph.FoldedBytes), room = MaxTotal + 4 * own - graph.FoldedBytes;
         _room = room;
+        _made.Clear();
         var report = new PassReport(Name);
         Run(graph, report);
         graph.FoldedBytes += room - _room;
@@ -74,8 +76,12 @@ public sealed class FoldConstants : IPass
             return;
         }
         _room -= (long)expected;
+        Value[] inputs = [.. node.Inputs.OfType<Value>().Distinct()], outputs = [.. node.Outputs];
         Tensor[] results = _interpreter.RunNode(node, value => value.Constant);
         Replace(node, results, "its inputs are constant", report);
+        _made.UnionWith(outputs);
+        // A step on the way to another constant takes no room for long: packed weights are taken apart in several.
+        foreach (Value input in inputs.Where(input => input is { Uses.Count: 0, IsOutput: false } && _made.Remove(input))) _room += input.Constant!.ByteCount;
     }
 
     /// <summary>Bytes of the outputs, which follow from the constants where they do not follow from the graph.</summary>

@@ -1,7 +1,6 @@
 using Fewbit.Graphs;
 using Fewbit.Graphs.Operators;
 using Fewbit.Onnx.Protos;
-using Google.Protobuf;
 using Google.Protobuf.Collections;
 using Kind = Fewbit.Onnx.Protos.AttributeProto.Types.AttributeType;
 

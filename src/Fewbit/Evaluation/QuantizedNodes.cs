@@ -14,7 +14,8 @@ internal static class QuantizedNodes
     public static IReadOnlyDictionary<Value, Value> DequantizedValues(Graph prepared, Graph quantized)
     {
         var pairs = new Dictionary<Value, Value>();
-        foreach (Node node in quantized.Nodes.Where(node => node.Is("DequantizeLinear") && node.Inputs[0]!.Constant is null))
+        // 8-bit floats end in a Mul and simulated formats in other nodes: their result has the name that Fewbit gives.
+        foreach (Node node in quantized.Nodes.Where(node => (node.Is("DequantizeLinear") && node.Inputs[0]!.Constant is null) || (node.Outputs.Count > 0 && node.Outputs[0].Name.EndsWith(Suffix, StringComparison.Ordinal))))
         {
             if (OriginalOf(prepared, node) is { Constant: null } original) pairs[node.Outputs[0]] = original;
         }
@@ -57,9 +58,9 @@ internal static class QuantizedNodes
         Node node = graph.Nodes.First(candidate => candidate.Name == quantizedNode.Name);
         for (int i = 0; i < quantizedNode.Inputs.Count; i++)
         {
-            if (QuantizedGraphs.DequantizerOf(quantizedNode.Inputs[i]) is not { } dequantizer) continue;
-            Tensor? constant = dequantizer.Inputs[0]!.Constant is null ? null : Evaluate(dequantizer);
-            node.SetInput(i, constant is null ? FakeQuantize(node.Inputs[i]!, dequantizer) : graph.AddConstant(dequantizer.Outputs[0].Name, constant));
+            if (quantizedNode.Inputs[i] is not { Producer: not null } input) continue;
+            if (Evaluate(input) is { } constant) node.SetInput(i, graph.AddConstant(input.Name, constant));
+            else if (QuantizedGraphs.DequantizerOf(input) is { } dequantizer) node.SetInput(i, FakeQuantize(node.Inputs[i]!, dequantizer));
         }
         Value result = quantizedNode.Outputs[0];
         if (QuantizedGraphs.QuantizerOf(result) is { } quantizer && QuantizedGraphs.FinalCodes(quantizer.Outputs[0]).Uses is [{ Node: var output }, ..]
@@ -88,7 +89,13 @@ internal static class QuantizedNodes
         return codes.Apply("DequantizeLinear", scale, zeroPoint);
     }
 
-    private static Tensor Evaluate(Node dequantizer) => new Interpreter().RunNode(dequantizer, value => value.Constant)[0];
+    /// <summary>The value of nodes that read constants alone; null where it depends on an input.</summary>
+    private static Tensor? Evaluate(Value value)
+    {
+        if (value.Constant is not null) return value.Constant;
+        if (value.Producer is not { } producer || producer.Inputs.Any(input => input is not null && Evaluate(input) is null)) return null;
+        return new Interpreter().RunNode(producer, Evaluate)[value.Producer.Outputs.ToList().IndexOf(value)];
+    }
 
     /// <summary>The value that a dequantized one stands for: by the name that Fewbit gives, else by what its QuantizeLinear reads.</summary>
     private static Value? OriginalOf(Graph prepared, Node dequantizer)

@@ -190,6 +190,26 @@ public sealed class FormatExportTests
         return graph;
     }
 
+    [RuntimeFact]
+    public void Weights_Codebook_AreItsNumbers()
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, "-1 -0.61 -0.2 0 0.13 0.47 1");
+            foreach (WeightContainer container in Enum.GetValues<WeightContainer>())
+            {
+                QuantizationResult result = Quantize(Network("Conv"), $"codebook({file})", "uint8", container);
+                AssertSameInTheRuntime(result.Model);
+                Assert.InRange(result.Report.Weights.Max(weight => Evaluate(result.Model.Nodes.Single(node => node.Name == weight.Node).Inputs[1]!).Span<float>()[..27].ToArray().Distinct().Count()), 5, 7);
+            }
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
     [Theory]
     [InlineData("fp6e3m2")]
     [InlineData("pot4")]

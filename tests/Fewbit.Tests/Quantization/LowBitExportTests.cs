@@ -18,11 +18,11 @@ public sealed class LowBitExportTests(ResNet20Fixture model) : IClassFixture<Res
 
     private static OnnxRuntimeSession Load(Graph graph) => OnnxRuntimeSession.Load(s_library.Value, OnnxFile.ToBytes(graph));
 
-    private QuantizationResult Quantize(string weights, string? activations, QuantizerPlacement placement, string range = "brecq") =>
+    private QuantizationResult Quantize(string weights, string? activations, QuantizerPlacement placement, string range = "brecq", WeightContainer container = WeightContainer.Fast) =>
         Quantizer.For(model.Float).Calibrate(model.Batches(ResNet20Fixture.Calibration, 64).Select(batch => batch.Inputs)).RunAsync(new()
         {
-            Weights = IntegerFormat.Parse(weights), Activations = activations is null ? null : IntegerFormat.Parse(activations), Placement = placement,
-            ActivationRange = RangeRule.Parse(range), WeightRange = RangeRule.Parse(range),
+            Weights = NumberFormats.Parse(weights), Activations = activations is null ? null : NumberFormats.Parse(activations), Placement = placement,
+            ActivationRange = RangeRule.Parse(range), WeightRange = RangeRule.Parse(range), Container = container,
         }).GetAwaiter().GetResult();
 
     [RuntimeTheory(ResNet20Fixture.Model, ResNet20Fixture.Calibration, ResNet20Fixture.Test)]
@@ -31,13 +31,16 @@ public sealed class LowBitExportTests(ResNet20Fixture model) : IClassFixture<Res
     [InlineData("uint3", "uint3")]
     [InlineData("int4", "uint2")]
     [InlineData("uint1", "uint1")]
-    public void ResNet20_Deployed_RunsInIntegersWithTheSameCodes(string weights, string activations)
+    [InlineData("uint2", "uint4", WeightContainer.Small)]
+    [InlineData("uint3", "uint8", WeightContainer.Small)]
+    [InlineData("fp4e2m1", "uint8", WeightContainer.Small)]
+    public void ResNet20_Deployed_RunsInIntegersWithTheSameCodes(string weights, string activations, WeightContainer container = WeightContainer.Fast)
     {
-        QuantizationResult quantized = Quantize(weights, activations, QuantizerPlacement.Deploy);
+        QuantizationResult quantized = Quantize(weights, activations, QuantizerPlacement.Deploy, "brecq", container);
         IReadOnlyList<string> nodes = SmallGraphs.RuntimeNodes(quantized.Model, out _);
         Assert.Equal(19, nodes.Count(node => node.EndsWith("QLinearConv", StringComparison.Ordinal)));
         Assert.Equal(9, nodes.Count(node => node == "com.microsoft.QLinearAdd"));
-        Assert.Equal(18, nodes.Count(node => node == "Clip")); // the last block's output has 8 bits
+        Assert.Equal(activations == "uint8" ? 0 : 18, nodes.Count(node => node == "Clip")); // the last block's output has 8 bits
         Assert.DoesNotContain(nodes, node => node is "Conv" or "com.microsoft.FusedConv" or "DequantizeLinear");
 
         VerificationResult result = CodeComparison.Compare(quantized.Model, graph => ModelRunner.From(graph), Load, model.Batches(ResNet20Fixture.Test, 64, 32));

@@ -1,4 +1,3 @@
-using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Tensors;
 
