@@ -35,7 +35,11 @@ internal static class FormatPage
             if (integers.Length > 0)
             {
                 Effects(page, integers);
-                FormatEffects.Means(page, integers);
+                int all = FormatRow.Factorial(network.Key).Count();
+                bool isFactorial = FormatRow.FactorialNetworks.Contains(network.Key);
+                if (isFactorial && integers.Length < all) page.AppendLine(Plain, $"{all - integers.Length} of the {all} combinations have not been run, those farthest from the default.").AppendLine();
+                // With many rows missing a mean would compare levels among different others.
+                if (isFactorial && integers.Length > 0.9 * all) FormatEffects.Means(page, integers);
                 Table(page, "### All rows", integers, times);
             }
             if (floats.Length > 0) Table(page, "### Small floats", floats, times);
@@ -85,7 +89,7 @@ internal static class FormatPage
         page.AppendLine($"|---|---|---|---|---|---|{string.Concat(sets.Select(_ => "---|---|"))}---|---|---|---|---|");
         foreach (IGrouping<string, FormatRecord> formats in records.GroupBy(record => record.Row.Formats))
         {
-            FormatRecord best = formats.MinBy(record => record.SelectionKl)!;
+            FormatRecord? best = formats.Count() > 1 ? formats.MinBy(record => record.SelectionKl) : null;
             foreach (FormatRecord record in formats.OrderBy(record => Array.IndexOf(FormatRow.Ranges, record.Row.Range)).ThenBy(record => record.Row.Granularity, StringComparer.Ordinal).ThenBy(record => record.Row.Equalizes).ThenBy(record => record.Row.Corrects)) page.AppendLine(Line(record, record == best, sets, times.GetValueOrDefault(FormatTimes.Of(record.Row))));
         }
         page.AppendLine();

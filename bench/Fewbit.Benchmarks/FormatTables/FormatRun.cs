@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Fewbit.Benchmarks.Results;
-using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.Quantization;
 using Fewbit.Tensors.Threading;
