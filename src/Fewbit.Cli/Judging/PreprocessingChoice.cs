@@ -10,7 +10,7 @@ namespace Fewbit.Cli.Judging;
 /// <summary>The preprocessing that is used, and why.</summary>
 /// <param name="Settings">Null where the data are arrays, which are taken as they are.</param>
 /// <param name="Reason">Where it comes from, for people.</param>
-/// <param name="IsGuess">True where nothing but the model's confidence speaks for it.</param>
+/// <param name="IsGuess">True where nothing but the model's confidence, or the form of its output, speaks for it.</param>
 internal sealed record PreprocessingChoice(Preprocessing? Settings, string Reason, bool IsGuess = false)
 {
     /// <summary>Samples that presets are tried on.</summary>
@@ -52,7 +52,7 @@ internal sealed record PreprocessingChoice(Preprocessing? Settings, string Reaso
         if (PictureMetric.OutputOf(model) is not { } output) return null;
         Preprocessing settings = PictureInput.TryFrom(model.Inputs[0])!.Channels == 1 ? Preprocessing.Luma : Preprocessing.ZeroToOne;
         const string reason = "as models that give pictures are fed";
-        if (few.TargetScale is not (> 1 and <= 8 and int scale)) return new(settings, reason);
+        if (few.TargetScale is not (> 1 and <= 8 and int scale)) return new(settings, reason, IsGuess: few.TargetScale is null);
         SampleBatch one = new SampleBatches(few.Subset([0], "one picture"), model.Inputs, settings, new() { BatchSize = 1, Threads = 1 }).First();
         bool keepsSize = model.Run(one.Inputs)[output.Name].Shape[3] == one.Inputs.Values.First().Shape[3];
         return keepsSize ? new(settings with { Enlarge = scale, Name = $"{settings.Name} enlarged {scale} times" }, $"{reason} that they do not enlarge themselves") : new(settings, reason);
