@@ -79,7 +79,7 @@ internal sealed class RecipeArguments
             Learning = options.Learning with
             {
                 UnitInput = stated.Learning.UnitInput, MixProbability = stated.Learning.MixProbability,
-                Objective = stated.Learning.Objective, ObjectivePower = stated.Learning.ObjectivePower, StepsByUnit = stated.Learning.StepsByUnit,
+                Objective = options.Learning.Objective ?? stated.Learning.Objective, ObjectivePower = stated.Learning.ObjectivePower, StepsByUnit = stated.Learning.StepsByUnit,
             },
         };
     }

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Fewbit.Cli.Console;
+using Fewbit.Cli.Quantizing;
 using Fewbit.Onnx;
+using Fewbit.Quantization;
 
 namespace Fewbit.Cli.Tests.Commands;
 
@@ -62,6 +64,15 @@ public sealed class LearnedQuantizeTests(DemoFolder demo) : IClassFixture<DemoFo
         RunResult other = RunResult.Of([.. command, "--resume", "--seed", "9"]);
         Assert.Equal(1, other.Code);
         Assert.Contains($"{checkpoint}: was made with other data and options", other.Messages, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(null, LearningObjective.DiagonalFisher)]
+    [InlineData(LearningObjective.FullFisher, LearningObjective.FullFisher)]
+    public void Complete_ObjectiveOfTheCommandLine_CountsBeforeThatOfTheRecipe(LearningObjective? given, LearningObjective expected)
+    {
+        var recipe = new RecipeSettings { Stated = new() { Options = new() { Learning = new() { Objective = LearningObjective.DiagonalFisher } } } };
+        Assert.Equal(expected, RecipeArguments.Complete(recipe, new() { Learning = new() { Objective = given } }).Learning.Objective);
     }
 
     [Theory]
