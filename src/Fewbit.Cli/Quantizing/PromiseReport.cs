@@ -59,7 +59,7 @@ internal sealed record PromiseReport([property: JsonIgnore] PromiseResult Result
     [
         candidate.Name, candidate.WeightBits.ToString("0.0#", CultureInfo.InvariantCulture), Words.Bytes(candidate.FileBytes), Points(candidate.Choosing.Drop), Points(candidate.Bound),
         candidate.HeldOut is { } look ? Points(look.Outcome.Drop) : "-", candidate.HeldOut is { } bound ? Points(bound.Bound) : "-",
-        (candidate.IsPareto ? "*" : " ") + (candidate.IsKept ? " keeps the promise" : candidate.Name == Best ? " saved" : ""),
+        (candidate.IsPareto ? "*" : " ") + (candidate.IsKept ? candidate.Name == Best && Candidates.Count(other => other.IsKept) > 1 ? " keeps the promise, saved" : " keeps the promise" : candidate.Name == Best ? " saved" : ""),
     ];
 
     private string SentenceOf()
@@ -70,7 +70,7 @@ internal sealed record PromiseReport([property: JsonIgnore] PromiseResult Result
         string time = IsOutOfTime ? $"; the time budget of {Words.Time(TimeBudget)} ended the search, --time-budget gives more" : "";
         return Verdict switch
         {
-            PromiseVerdict.Kept => $"Promise kept: {found}.",
+            PromiseVerdict.Kept => $"Promise kept: {found}{time}.",
             PromiseVerdict.TooFewSamples => $"Promise not shown, for {held} are too few for {allowed} {(MaxDrop == 1 ? "point" : "points")} whatever the model: {Words.Plural(SamplesMissing, "more sample")} in --calibration are needed, "
                 + $"so that {Words.Whole(HeldOutNeeded)} are held out; so far {found}{time}. The best is saved.",
             PromiseVerdict.Stopped => $"Stopped before the promise was kept; the best so far, {Best}, is saved: {found}.",
