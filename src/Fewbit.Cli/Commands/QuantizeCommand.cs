@@ -144,7 +144,7 @@ internal static class QuantizeCommand
             {
                 Weights = NumberFormats.Parse(settings.Weights ?? "int8"),
                 WeightGranularity = WeightGranularity.Parse(settings.WeightGranularity),
-                Container = settings.Promise.Smallest ? WeightContainer.Small : settings.Formats.Container,
+                Container = settings.Formats.Container,
                 Strict = settings.Formats.IsStrict,
                 Transforms = TransformArguments.Create(settings.Transforms),
                 Activations = isFloat ? null : NumberFormats.Parse(settings.Activations),

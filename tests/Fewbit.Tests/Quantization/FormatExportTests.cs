@@ -7,6 +7,8 @@ using Fewbit.OnnxRuntime;
 using Fewbit.Quantization;
 using Fewbit.Tensors;
 using Fewbit.Testing;
+using FsCheck;
+using FsCheck.Fluent;
 
 namespace Fewbit.Tests.Quantization;
 
@@ -221,6 +223,24 @@ public sealed class FormatExportTests
         Assert.Contains($"simulation of {format} by standard operators, no speed-up", System.Text.Encoding.UTF8.GetString(file), StringComparison.Ordinal);
         Assert.DoesNotContain(read.Nodes, node => node.Domain.Length > 0);
         Assert.Equal(SmallGraphs.Run(model), SmallGraphs.Run(read));
+    }
+
+    [Fact]
+    public void Simulation_AnyNumbers_AreThoseOfFakeQuantize()
+    {
+        foreach (NumberFormat format in Formats.FormatCases.All.Where(format => ActivationForms.Of(format) == ActivationForm.Simulated))
+        {
+            var graph = new Graph("simulation", 13);
+            var parameters = new QuantizationParameters(format, 0.37f);
+            graph.AddOutput(new ActivationWriter(graph).Simulate("x", graph.AddInput("x", ElementType.Float32, ["N"]), parameters));
+            using var runner = new GraphRunner(OnnxFile.Load(OnnxFile.ToBytes(graph)));
+            Prop.ForAll<float[]>(values =>
+            {
+                Tensor numbers = Tensor.From<float>([0, float.NaN, float.PositiveInfinity, .. values]);
+                float[] expected = AffineQuantizer.FakeQuantize(numbers, parameters).Span<float>().ToArray(), actual = runner.Run(new Dictionary<string, Tensor> { ["x"] = numbers }).Values.Single().Span<float>().ToArray();
+                return expected.Zip(actual).All(pair => pair.First == pair.Second || (float.IsNaN(pair.First) && float.IsNaN(pair.Second)));
+            }).Check(Config.QuickThrowOnFailure.WithMaxTest(60).WithReplay(20260101, 1));
+        }
     }
 
     public static TheoryData<string, string> Grouped => Product(["int2", "uint3", "int4", "uint4", "int8", "uint8", "int16", "fp8e4m3fn", "fp6e3m2", "fp4e2m1", "pot4"]);
