@@ -11,6 +11,9 @@ public static class Oracles
     /// <summary>The ONNX Runtime library: FEWBIT_ORT, or node_modules above the test; null where there is none.</summary>
     public static string? OnnxRuntimeLibrary { get; } = FindOnnxRuntime();
 
+    /// <summary>The library of the oldest ONNX Runtime that models are written for, 1.17: FEWBIT_ORT_OLD; null where it is not set.</summary>
+    public static string? OlderOnnxRuntimeLibrary { get; } = Environment.GetEnvironmentVariable("FEWBIT_ORT_OLD") is { Length: > 0 } path ? path : null;
+
     /// <summary>True where a missing oracle must fail the test instead of skipping it (FEWBIT_REQUIRE_ORACLES=1).</summary>
     public static bool Required => Environment.GetEnvironmentVariable("FEWBIT_REQUIRE_ORACLES") == "1";
 
@@ -28,6 +31,9 @@ public static class Oracles
 
     internal static string? WhyNotOnnxRuntime() =>
         Required || OnnxRuntimeLibrary is not null ? null : "needs ONNX Runtime: set FEWBIT_ORT to its library, or npm install onnxruntime-node";
+
+    internal static string? WhyNotBothRuntimes() =>
+        Required || OlderOnnxRuntimeLibrary is not null ? WhyNotOnnxRuntime() : "needs ONNX Runtime 1.17 too: set FEWBIT_ORT_OLD to its library, from npm install onnxruntime-node@1.17.3";
 
     private static string? FindData()
     {
@@ -82,4 +88,12 @@ public sealed class RuntimeTheoryAttribute : TheoryAttribute
     /// <param name="paths">Files or folders under the data root; none if the test needs ONNX Runtime alone.</param>
     public RuntimeTheoryAttribute(params string[] paths) =>
         Skip = Oracles.WhyNotOnnxRuntime() ?? (paths.Length == 0 ? null : Oracles.WhyNotData(paths));
+}
+
+/// <summary>A parameterized test that needs the newest and the oldest ONNX Runtime that models are written for, and files of the real data if it names any.</summary>
+public sealed class BothRuntimesTheoryAttribute : TheoryAttribute
+{
+    /// <param name="paths">Files or folders under the data root; none if the test needs the runtimes alone.</param>
+    public BothRuntimesTheoryAttribute(params string[] paths) =>
+        Skip = Oracles.WhyNotBothRuntimes() ?? (paths.Length == 0 ? null : Oracles.WhyNotData(paths));
 }

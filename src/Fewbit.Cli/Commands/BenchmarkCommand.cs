@@ -6,6 +6,7 @@ using Fewbit.Cli.Timing;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.OnnxRuntime;
+using Fewbit.Targets;
 using Fewbit.Tensors;
 using Fewbit.Tensors.Threading;
 
@@ -14,7 +15,7 @@ namespace Fewbit.Cli.Commands;
 internal sealed record BenchmarkSettings(string Model, string? Float, int Batch, string? Shape, CommonSettings Common);
 
 /// <summary>Times of a model, and what became of its QDQ pairs.</summary>
-internal sealed record BenchmarkReport(string Model, string? Float, IReadOnlyList<string> Inputs, int Batch, int Threads, IReadOnlyList<EngineSpeed> Speed, IReadOnlyList<Fusion> Fusion, string? OnnxRuntimeRemark);
+internal sealed record BenchmarkReport(string Model, string? Float, IReadOnlyList<string> Inputs, int Batch, int Threads, IReadOnlyList<EngineSpeed> Speed, IReadOnlyList<FusionTable> Fusion, string? OnnxRuntimeRemark);
 
 /// <summary>fewbit benchmark.</summary>
 internal static class BenchmarkCommand
@@ -49,11 +50,11 @@ internal static class BenchmarkCommand
         IReadOnlyDictionary<string, Tensor> inputs = BenchmarkInputs.Of(sized, model, settings.Batch, settings.Common.Seed);
         OnnxRuntimeLibrary? library = settings.Common.OpenOnnxRuntime();
         IReadOnlyList<EngineSpeed> speed = SpeedReport.Measure(model, floatModel, inputs, settings.Common, output, cancellation);
-        var fusion = new List<Fusion>();
-        if (Fusion.InFewbit(model) is { } own)
+        var fusion = new List<FusionTable>();
+        if (Timing.Fusion.InFewbit(model) is { } own)
         {
             fusion.Add(own);
-            if (library is not null) fusion.Add(Fusion.InOnnxRuntime(library, model, own));
+            if (library is not null) fusion.Add(Timing.Fusion.InOnnxRuntime(library, model));
         }
         return new(settings.Model, floatPath, [.. inputs.Select(pair => $"'{pair.Key}' {pair.Value}")], settings.Batch, Workers.ThreadCount, speed, fusion,
             library is null ? "ONNX Runtime was not found; 'fewbit doctor' tells how to get it" : null);
@@ -79,14 +80,14 @@ internal static class BenchmarkCommand
             .. hasOther ? new[] { Ratio(speed.Seconds / last) } : [],
         ]));
         if (report.OnnxRuntimeRemark is { } remark) output.Line(remark);
-        foreach (Fusion fusion in report.Fusion) Write(fusion, output);
+        foreach (FusionTable fusion in report.Fusion) Write(fusion, output);
     }
 
-    private static void Write(Fusion fusion, CommandOutput output)
+    private static void Write(FusionTable fusion, CommandOutput output)
     {
         output.Line();
         output.Line($"{fusion.Engine} runs in integers: {(fusion.Fused.Count == 0 ? "nothing" : string.Join(", ", fusion.Fused.Select(pair => $"{pair.Value} {pair.Key}")))}; left: {fusion.Quantizers} QuantizeLinear, {fusion.Dequantizers} DequantizeLinear");
-        if (fusion.Left.Count > 0) output.Table(["  stays float", "operator", "why"], fusion.Left.Select(node => (string[])[$"  {node.Node}", node.OpType, node.Reason ?? ""]));
+        if (fusion.Left.Any()) output.Table(["  stays float", "operator", "why"], fusion.Left.Select(node => (string[])[$"  {node.Node}", node.OpType, node.Reason ?? ""]));
     }
 
     private static string Ratio(double ratio) => string.Create(CultureInfo.InvariantCulture, $"{ratio:0.00}x");

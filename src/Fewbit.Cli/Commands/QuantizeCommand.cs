@@ -20,7 +20,7 @@ internal sealed record QuantizeSettings
     public bool Overwrite { get; init; }
     public string? Weights { get; init; }
     public string WeightGranularity { get; init; } = "channel";
-    public string Activations { get; init; } = "uint8";
+    public string? Activations { get; init; }
     public string Placement { get; init; } = "deploy";
     public string? Range { get; init; }
     public string? WeightRange { get; init; }
@@ -32,6 +32,7 @@ internal sealed record QuantizeSettings
     public RecipeSettings Recipe { get; init; } = new();
     public PromiseSettings Promise { get; init; } = new();
     public FormatSettings Formats { get; init; } = new();
+    public TargetSettings Target { get; init; } = new();
     public string? Exclude { get; init; }
     public string? ExcludeFrom { get; init; }
     public bool QuantizeOutputs { get; init; }
@@ -53,9 +54,9 @@ internal static class QuantizeCommand
         var data = new Option<string?>("--data", "-d") { Description = "Data that the result is judged on. Default: a fifth of the calibration data, which is held out.", HelpName = "DIR|FILE" };
         var target = new Option<string?>("--output", "-o") { Description = "File to write. Default: the model's name with .int8 before .onnx.", HelpName = "FILE" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replace the file if it is there." };
-        var weights = new Option<string?>("--weights", "-w") { Description = $"Numbers of the weights: {NumberFormats.Expected}; in blocks int2, uint2, int4, uint4, int8, uint8. Default: int8, in blocks int4.", HelpName = "FORMAT" };
+        var weights = new Option<string?>("--weights", "-w") { Description = $"Numbers of the weights: {NumberFormats.Expected}; in blocks int2, uint2, int4, uint4, int8, uint8. Default: the target's, int8; in blocks int4.", HelpName = "FORMAT" };
         var granularity = new Option<string>("--weight-granularity") { Description = "Which weights of a layer share a scale: those of an output channel, the whole tensor, or groups of N neighbouring input channels (runtimes compute these in float).", DefaultValueFactory = _ => "channel", HelpName = "channel|tensor|group:N" };
-        var activations = new Option<string>("--activations", "-a") { Description = "Numbers of the activations, the same formats (fast are uint1 to uint8, int1 to int8), or float: weights only.", DefaultValueFactory = _ => "uint8", HelpName = "FORMAT|float" };
+        var activations = new Option<string?>("--activations", "-a") { Description = "Numbers of the activations, the same formats (fast are uint1 to uint8, int1 to int8), or float: weights only. Default: the target's, uint8.", HelpName = "FORMAT|float" };
         var placement = new Option<string>("--placement") { Description = "Where activations are quantized: deploy, as ONNX Runtime computes in integers, or paper, as papers on learned rounding measure.", DefaultValueFactory = _ => "deploy", HelpName = "deploy|paper" };
         var range = new Option<string?>("--range") { Description = "How activation ranges are chosen: mse, minmax, entropy, percentile[:99.999], moving-average[:0.1], brecq, qdrop. Default: mse, or the method's own.", HelpName = "RULE" };
         var weightRange = new Option<string?>("--weight-range") { Description = "The same for weights. Default: minmax for 8 bits and mse below, or the method's own.", HelpName = "RULE" };
@@ -84,6 +85,8 @@ internal static class QuantizeCommand
         promise.AddTo(command);
         var formats = new FormatArguments();
         formats.AddTo(command);
+        var targets = new TargetArguments();
+        targets.AddTo(command);
         var reading = new DataOptions();
         reading.AddTo(command);
         var page = new ReportArguments();
@@ -91,9 +94,9 @@ internal static class QuantizeCommand
         command.SetAction(parsed => Run(recipe.Apply(parsed, new()
         {
             Model = parsed.GetRequiredValue(model), Calibration = parsed.GetValue(calibration), Data = parsed.GetValue(data), Output = parsed.GetValue(target),
-            Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights), WeightGranularity = parsed.GetValue(granularity)!, Activations = parsed.GetValue(activations)!,
+            Overwrite = parsed.GetValue(overwrite), Weights = parsed.GetValue(weights), WeightGranularity = parsed.GetValue(granularity)!, Activations = parsed.GetValue(activations),
             Placement = parsed.GetValue(placement)!, Range = parsed.GetValue(range), WeightRange = parsed.GetValue(weightRange), FirstLast = parsed.GetValue(firstLast)!,
-            Learning = learning.Read(parsed), Mode = mode.Read(parsed), Transforms = transforms.Read(parsed), Formats = formats.Read(parsed), Promise = promise.Read(parsed),
+            Learning = learning.Read(parsed), Mode = mode.Read(parsed), Transforms = transforms.Read(parsed), Formats = formats.Read(parsed), Promise = promise.Read(parsed), Target = targets.Read(parsed),
             Samples = parsed.GetValue(samples), Exclude = parsed.GetValue(exclude), ExcludeFrom = parsed.GetValue(excludeFrom), QuantizeOutputs = parsed.GetValue(quantizeOutputs),
             Force = parsed.GetValue(force), Verbose = parsed.GetValue(verbose), Metric = metric.Read(parsed), Reading = reading.Read(parsed), Report = page.Read(parsed), Common = common.Read(parsed),
         }), output, cancellation));
@@ -140,14 +143,14 @@ internal static class QuantizeCommand
             throw new UsageException($"--quantize-outputs does not go with {(isFloat ? "--activations float" : "--placement paper")}, where outputs stay float; leave it out");
         try
         {
-            QuantizationOptions options = RecipeArguments.Complete(settings.Recipe, new()
+            var options = new QuantizationOptions
             {
-                Weights = NumberFormats.Parse(settings.Weights ?? "int8"),
+                Target = TargetArguments.TargetOf(settings.Target),
+                Runtime = TargetArguments.RuntimeOf(settings.Target),
                 WeightGranularity = WeightGranularity.Parse(settings.WeightGranularity),
                 Container = settings.Formats.Container,
                 Strict = settings.Formats.IsStrict,
                 Transforms = TransformArguments.Create(settings.Transforms),
-                Activations = isFloat ? null : NumberFormats.Parse(settings.Activations),
                 Placement = isPaper ? QuantizerPlacement.Paper : QuantizerPlacement.Deploy,
                 Method = method,
                 Learning = LearningArguments.Create(settings.Learning, settings.Common.Seed, checkpoint: null),
@@ -158,7 +161,11 @@ internal static class QuantizeCommand
                 KeepFirstOutputAt8Bits = keepsEdges ? null : false,
                 Exclude = [.. Excluded(settings)],
                 QuantizeOutputs = settings.QuantizeOutputs,
-            });
+            };
+            // What is not named is the target's.
+            if (settings.Weights is { } weights) options = options with { Weights = NumberFormats.Parse(weights) };
+            if (settings.Activations is { } activations) options = options with { Activations = isFloat ? null : NumberFormats.Parse(activations) };
+            options = RecipeArguments.Complete(settings.Recipe, options);
             options.Resolve();
             return options;
         }

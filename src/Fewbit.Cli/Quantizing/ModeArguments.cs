@@ -119,7 +119,7 @@ internal sealed class ModeArguments
         mode.BlockSize is not null ? "--block-size" : mode.Scheme is not null ? "--scheme" : mode.Form is not null ? "--form" : mode.AccuracyLevel is not null ? "--accuracy-level" : null;
 
     private static string? StaticOption(QuantizeSettings settings) =>
-        settings.Calibration is not null ? "--calibration" : settings.Activations != "uint8" ? "--activations" : settings.Placement != "deploy" ? "--placement" : settings.Range is not null ? "--range"
+        settings.Calibration is not null ? "--calibration" : settings.Activations is not null ? "--activations" : settings.Target.Target is not null ? "--target" : settings.Placement != "deploy" ? "--placement" : settings.Range is not null ? "--range"
         : settings.WeightRange is not null ? "--weight-range" : settings.FirstLast != "8" ? "--first-last" : settings.Samples is not null ? "--samples" : settings.QuantizeOutputs ? "--quantize-outputs"
         : settings.WeightGranularity != "channel" ? "--weight-granularity" : settings.Formats.Container != WeightContainer.Fast ? "--container" : settings.Formats.IsStrict ? "--strict" : settings.Transforms.Equalize ? "--equalize" : settings.Transforms.AbsorbBiases ? "--absorb-biases" : settings.Transforms.CorrectBiases ? "--correct-biases"
         : settings.Learning != new LearningSettings() ? "learned rounding" : null;

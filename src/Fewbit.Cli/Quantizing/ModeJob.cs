@@ -32,6 +32,7 @@ internal sealed class ModeJob(QuantizeSettings settings, DatalessMode mode, Comm
         {
             sized = InputShapes.Fix(original, settings.Mode.InputShapes);
             result = mode.Make(Quantizer.For(original));
+            ModelCheck.CheckRuntime(result.Model, TargetArguments.RuntimeOf(settings.Target));
         }
         catch (Exception problem) when (problem is InvalidDataException or ArgumentException)
         {

@@ -72,7 +72,7 @@ internal sealed class QuantizeJob(QuantizeSettings settings, QuantizationOptions
             new(result.Report.Size.FloatParameterBytes + Engines.WorkingBytes(original, one), result.Report.Size.ParameterBytes + Engines.WorkingBytes(result.Model, one)),
             calibrationTime, Process.GetCurrentProcess().PeakWorkingSet64,
             Verify(library, result.Model, Batches(floatModel, some, preprocessing), some.Count),
-            SpeedReport.Measure(result.Model, original, one, settings.Common, output, cancellation), CostShare.Of(original, result.Report))
+            SpeedReport.Measure(result.Model, original, one, settings.Common, output, cancellation), CostShare.Of(original, result.Report), TargetReport.Of(result, options, library))
         {
             Promise = promised,
             Comparison = settings.Report.Path is null ? null : LayerErrors.Of(original, result.Model, Batches(floatModel, some, preprocessing), output, cancellation),

@@ -21,7 +21,7 @@ internal sealed record RunMemory(long Float, long Quantized);
 internal sealed record QuantizeReport(
     string Model, string Output, [property: JsonIgnore] DataPlan Plan, PreprocessingChoice Preprocessing, FloatCheck FloatCheck, QuantizationReport Quantization,
     [property: JsonIgnore] QuantizationOptions Options, Judgement Judgement, FileSizes Bytes, RunMemory Memory, [property: JsonIgnore] TimeSpan CalibrationTime, long PeakMemoryBytes,
-    Verification? Verification, IReadOnlyList<EngineSpeed> Speed, CostShare Cost)
+    Verification? Verification, IReadOnlyList<EngineSpeed> Speed, CostShare Cost, TargetReport Target)
 {
     /// <summary>The error of each layer, where a page was asked for; null otherwise.</summary>
     public ComparisonReport? Comparison { get; init; }
@@ -52,12 +52,15 @@ internal sealed record QuantizeReport(
             .. Options.Method == RoundingMethod.Nearest ? [] : new[] { ("method", LearnedTable.Summary(Options, Quantization)) },
             .. Quantization.Transforms.Select(report => ("transform", report.ToString())),
             ("nodes", NodeTable.Summary(Quantization.Nodes)),
+            .. Target.Fields(),
         ]);
         foreach (string line in NodeTable.FloatReasons(Quantization.Nodes)) output.Line($"  {line}");
+        foreach (string detail in Target.Details()) output.Line($"  {detail}");
         foreach (string warning in Quantization.Warnings) output.Line($"  warning: {warning}");
         if (verbose)
         {
             NodeTable.Write(Quantization.Nodes, output);
+            Target.WriteNodes(output);
             TransformTable.Write(Quantization.Transforms, output);
             LearnedTable.Write(Quantization, output);
         }

@@ -59,7 +59,7 @@ internal static class RecipeOverlay
     private static QuantizeSettings Static(QuantizeSettings settings, QuantizationRecipe recipe, Func<string, bool> isGiven)
     {
         (QuantizationOptions options, LearningSettings learning) = (recipe.Options, settings.Learning);
-        string activations = isGiven("--activations") ? settings.Activations : options.Activations?.Name ?? "float";
+        string activations = (isGiven("--activations") ? settings.Activations : null) ?? options.Activations?.Name ?? "float";
         return settings with
         {
             Calibration = settings.Calibration ?? recipe.Calibration,

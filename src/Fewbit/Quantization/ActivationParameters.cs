@@ -11,6 +11,7 @@ internal sealed class ActivationParameters
     private readonly IReadOnlyDictionary<string, RangeEstimator> _estimators;
     private readonly Func<Value, NumberFormat> _formatOf;
     private readonly IReadOnlyDictionary<string, QuantizationParameters> _given;
+    private readonly QuantizationScheme _scheme;
     private readonly Dictionary<Value, Value> _parent = [];
     private readonly Dictionary<Value, QuantizationParameters> _parameters = [];
 
@@ -19,10 +20,11 @@ internal sealed class ActivationParameters
     /// <param name="estimators">Ranges by value name; values that are merely moved need none.</param>
     /// <param name="formatOf">Codes of a value; a group takes the most bits among its members.</param>
     /// <param name="given">What is decided already, by value name.</param>
+    /// <param name="scheme">Where zero points lie.</param>
     public ActivationParameters(Graph graph, Placement placement, IReadOnlyDictionary<string, RangeEstimator> estimators, Func<Value, NumberFormat> formatOf,
-        IReadOnlyDictionary<string, QuantizationParameters> given)
+        IReadOnlyDictionary<string, QuantizationParameters> given, QuantizationScheme scheme)
     {
-        (_placement, _estimators, _formatOf, _given) = (placement, estimators, formatOf, given);
+        (_placement, _estimators, _formatOf, _given, _scheme) = (placement, estimators, formatOf, given, scheme);
         foreach (Node node in graph.Nodes.Where(IsMover))
         {
             foreach (Value output in node.Outputs.Where(placement.IsQuantized)) _parent[Root(output)] = Root(node.Inputs[0]!);
@@ -80,10 +82,10 @@ internal sealed class ActivationParameters
         {
             var all = new MinMaxEstimator();
             all.Observe(constant.Span<float>());
-            return QuantizationParameters.FitTensor(all.Observed, format, QuantizationScheme.Affine);
+            return QuantizationParameters.FitTensor(all.Observed, format, _scheme);
         }
         RangeEstimator estimator = FindEstimator(_estimators, root) ?? throw new InvalidOperationException($"Bug in calibration: {root} was not observed");
-        (float scale, int zeroPoint) = estimator.Fit(format, QuantizationScheme.Affine);
+        (float scale, int zeroPoint) = estimator.Fit(format, _scheme);
         var fitted = new QuantizationParameters(format, scale, zeroPoint);
         // Fewer bits have a Clip on their codes, which can clip at any code.
         return ClipOf(root) is { } clip && format is IntegerFormat { BitWidth: 8 } ? FitInside(fitted, OperatorRules.ClipBounds(clip)!.Value) : fitted;

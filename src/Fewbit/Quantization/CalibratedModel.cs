@@ -39,6 +39,7 @@ internal sealed class CalibratedModel
         Graph original, IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> batches, QuantizationOptions options, IProgress<long>? progress, CancellationToken cancellation)
     {
         ModelCheck.Check(original);
+        ModelCheck.CheckRuntime(original, options.Runtime);
         LayerOverrides.Expand(options, original);
         await using IAsyncEnumerator<IReadOnlyDictionary<string, Tensor>> source = batches.GetAsyncEnumerator(cancellation);
         KeptBatches kept = await KeptBatches.ReadAsync(source, SamplesNeeded(options), cancellation).ConfigureAwait(false);
@@ -51,6 +52,7 @@ internal sealed class CalibratedModel
     public static IReadOnlyList<NodeReport> Preview(Graph original, QuantizationOptions options)
     {
         ModelCheck.Check(original);
+        ModelCheck.CheckRuntime(original, options.Runtime);
         options = LayerOverrides.Expand(options, original);
         Graph prepared = Preparation.Prepare(original, out IReadOnlyDictionary<string, string> changes);
         Placement placement = Place(prepared, options, new Dictionary<string, RangeEstimator>());
@@ -96,16 +98,17 @@ internal sealed class CalibratedModel
         ModelCheck.CheckPlacement(graph, placement);
         var formats = new FormatRules(graph, placement, options);
         IReadOnlyList<NodeReport> nodes = ReportBuilder.Nodes(_original, _changes, graph, placement, formats, options);
-        var activations = new ActivationParameters(graph, placement, _calibrator.Estimators, formats.ActivationOf, given.Activations);
+        var activations = new ActivationParameters(graph, placement, _calibrator.Estimators, formats.ActivationOf, given.Activations, options.Destination.ActivationScheme);
         string[] withoutEffect = [.. ExclusionsWithoutEffect(asked.Exclude, graph), .. LayerOverrides.WithoutEffect(asked.Overrides, _original, graph, _changes)];
-        var writer = new QdqWriter(graph, placement, activations, formats, given.Weights);
+        var writer = new QdqWriter(graph, placement, activations, formats, given.Weights, options.Destination);
         writer.Write();
+        ModelCheck.CheckRuntime(graph, options.Runtime);
         graph.Metadata["fewbit.weights"] = options.Weights.Name;
         graph.Metadata["fewbit.method"] = options.Method.ToString().ToLowerInvariant();
         graph.Metadata["fewbit.activations"] = options.Activations?.Name ?? "float";
         var report = new QuantizationReport(nodes, writer.Tensors, writer.Weights, ReportBuilder.Size(_original, graph, writer.Weights),
             _calibrator.SampleCount, [.. withoutEffect, .. ReportBuilder.Warnings(_calibrator.Estimators, writer.Tensors, writer.Weights), .. ReportBuilder.WithoutSpeed(writer.Tensors, writer.Weights, options)]) { Units = units, Transforms = correction is null ? _transforms : [.. _transforms, correction] };
-        return new(graph, Prepared, report);
+        return new(graph, Prepared, report) { Target = options.Target, Runtime = options.Runtime };
     }
 
     /// <summary>Gives a copy of the prepared graph the biases that make up for rounding, if the options ask for them.</summary>
@@ -115,7 +118,7 @@ internal sealed class CalibratedModel
         Placement placement = Place(Prepared, options, _calibrator.Estimators);
         var formats = new FormatRules(Prepared, placement, options);
         QuantizerSites sites = QuantizerSites.Of(Prepared, placement, formats);
-        var parameters = new ActivationParameters(Prepared, placement, _calibrator.Estimators, formats.ActivationOf, given.Activations);
+        var parameters = new ActivationParameters(Prepared, placement, _calibrator.Estimators, formats.ActivationOf, given.Activations, options.Destination.ActivationScheme);
         (IReadOnlyDictionary<string, Tensor> biases, TransformReport report) = BiasCorrector.Run(Prepared, transform, sites,
             sites.Activations.ToDictionary(site => site.Value.Name, site => parameters.Of(site.Value), StringComparer.Ordinal),
             sites.Weights.ToDictionary(site => site.Node.Name, RoundedWeight, StringComparer.Ordinal), _kept);

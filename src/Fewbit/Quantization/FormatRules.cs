@@ -42,9 +42,12 @@ internal sealed class FormatRules
     /// <summary>Which weights of a node share a scale.</summary>
     public WeightGranularity GranularityOf(Node node) => OverrideOf(node)?.WeightGranularity ?? _options.WeightGranularity;
 
+    /// <summary>Where the zero points of activations lie.</summary>
+    public QuantizationScheme ActivationScheme => _options.Destination.ActivationScheme;
+
     /// <summary>Codes of a node's weight.</summary>
     public NumberFormat WeightOf(Node node) =>
-        OverrideOf(node)?.Weights ?? (_edges.Contains(node) && _options.Weights.BitWidth < 8 ? IntegerFormat.Int8 : _options.Weights);
+        OverrideOf(node)?.Weights ?? (_edges.Contains(node) && _options.Weights.BitWidth < _options.Destination.Weights.BitWidth ? _options.Destination.Weights : _options.Weights);
 
     /// <summary>How the range of a node's weight is chosen.</summary>
     public RangeRule WeightRangeOf(Node node) => WeightRangeOverride(node) ?? _options.EffectiveWeightRange(WeightOf(node));
@@ -61,8 +64,6 @@ internal sealed class FormatRules
     /// <summary>True where the file holds a node's weight, if it has one, as integers that a runtime computes with.</summary>
     public bool HasIntegerWeight(Node node) => OperatorRules.WeightOf(node) is not { Shape: { } shape }
         || WeightForm.Of(WeightOf(node), GranularityOf(node).Of(shape.ToShape(), OperatorRules.ChannelAxis(node)).BlockSize > 0, PlaceOf(node)).IsInteger;
-
-    private NumberFormat Wide => _options.Activations is IntegerFormat { IsSigned: true } ? IntegerFormat.Int8 : IntegerFormat.UInt8;
 
     /// <summary>Codes of a value.</summary>
     public NumberFormat ActivationOf(Value value)
@@ -81,6 +82,9 @@ internal sealed class FormatRules
 
     /// <summary>True where the papers quantize a value too.</summary>
     public bool IsPaperSite(Value value) => _sites.Contains(value);
+
+    /// <summary>8 bits of the sign that the activations have: a node on codes has one type for all.</summary>
+    private IntegerFormat Wide => _options.Activations is IntegerFormat { IsSigned: true } ? IntegerFormat.Int8 : IntegerFormat.UInt8;
 
     private LayerOverride? OverrideOf(Node node) => _overrides.GetValueOrDefault(node.Name);
 

@@ -1,4 +1,5 @@
 using Fewbit.Graphs;
+using Fewbit.Targets;
 using Fewbit.Tensors;
 
 namespace Fewbit.Quantization;
@@ -26,6 +27,12 @@ internal static class ModelCheck
         Node? half = graph.Nodes.FirstOrDefault(node => node.OpType is "Conv" or "Gemm" or "MatMul" && node.Inputs.Any(input => input?.Type is ElementType.Float16 or ElementType.BFloat16));
         if (half is not null)
             throw new InvalidDataException($"{half} computes in {half.Inputs.First(input => input is not null)!.Type.Name()}, expected float32; export the model in float32");
+    }
+
+    /// <exception cref="InvalidDataException">The release of ONNX Runtime that is asked for does not load the model.</exception>
+    public static void CheckRuntime(Graph graph, RuntimeVersion? runtime)
+    {
+        if (runtime?.WhyNot(graph) is { } reason) throw new InvalidDataException(reason);
     }
 
     /// <exception cref="InvalidDataException">No node would run in integers.</exception>

@@ -1,4 +1,5 @@
 using Fewbit.Graphs;
+using Fewbit.Targets;
 
 namespace Fewbit.Quantization;
 
@@ -24,11 +25,12 @@ internal sealed class Placement
     public Placement(Graph graph, Func<Node, string?> refusal, QuantizationOptions options)
     {
         (_graph, _refusal, _quantizeOutputs) = (graph, refusal, options.QuantizeOutputs);
-        IsForIntegers = options is { Placement: QuantizerPlacement.Deploy, RunsInIntegers: true };
+        bool isForLayers = options.Destination.Placement == TargetPlacement.WeightedInputs;
+        IsForIntegers = options is { Placement: QuantizerPlacement.Deploy, RunsInIntegers: true } && !isForLayers;
         foreach (Node node in graph.Nodes) Classify(node);
         if (!IsForIntegers)
         {
-            PlaceAsPapers(options.Activations is not null);
+            PlaceAtLayers(options.Activations is not null, isForLayers);
             return;
         }
         FindMergers();
@@ -72,9 +74,9 @@ internal sealed class Placement
     public Node? SourceOf(Value value) => value.Producer is { } producer && _mergedInto.TryGetValue(producer, out Node? source) ? source : value.Producer;
 
     /// <summary>True where a value gets a quantizer of its own right at an integer node's output, so that every reader takes the dequantized value.</summary>
-    public bool IsIntegerResult(Value value) => IsForIntegers ? SourceOf(value) is { } source && _selected.Contains(source) : _quantized.Contains(value);
+    public bool IsIntegerResult(Value value) => IsForIntegers ? SourceOf(value) is { } source && _selected.Contains(source) : _quantized.Contains(value) && value.Producer is not null;
 
-    private void PlaceAsPapers(bool hasActivations)
+    private void PlaceAtLayers(bool hasActivations, bool isForLayers)
     {
         foreach (Node node in _graph.Nodes)
         {
@@ -83,8 +85,8 @@ internal sealed class Placement
             else _reasons.TryAdd(node, _roles[node] == NodeRole.Compute ? "it has no weight" : "the placement quantizes what layers with weights read");
         }
         if (!hasActivations) return;
-        _quantized.UnionWith(PaperSites.Find(_selected));
-        Quantized = [.. _graph.Nodes.SelectMany(node => node.Outputs).Where(_quantized.Contains)];
+        _quantized.UnionWith(isForLayers ? WeightedInputs.Find(_graph, _selected) : PaperSites.Find(_selected));
+        Quantized = [.. _graph.Inputs.Concat(_graph.Nodes.SelectMany(node => node.Outputs)).Where(_quantized.Contains)];
     }
 
     private void Classify(Node node)

@@ -1,14 +1,16 @@
 using Fewbit.Calibration;
 using Fewbit.Formats;
 using Fewbit.Graphs;
+using Fewbit.Graphs.Operators.Quantized;
 using Fewbit.Onnx;
+using Fewbit.Targets;
 using Fewbit.Tensors;
 
 namespace Fewbit.Quantization;
 
 /// <summary>Writes quantizers into a prepared float graph: QuantizeLinear and DequantizeLinear around integer nodes, rounded weights and biases.</summary>
 internal sealed class QdqWriter(
-    Graph graph, Placement placement, ActivationParameters activations, FormatRules formats, IReadOnlyDictionary<string, GivenWeight> givenWeights)
+    Graph graph, Placement placement, ActivationParameters activations, FormatRules formats, IReadOnlyDictionary<string, GivenWeight> givenWeights, ExportTarget target)
 {
     private readonly Dictionary<Value, (Value? Codes, Value Real)> _written = [];
     private readonly List<(Value Weight, QuantizedWeight Quantized, Value Real)> _weights = [];
@@ -55,27 +57,37 @@ internal sealed class QdqWriter(
         _opset = Math.Max(_opset, ActivationForms.Opset(parameters.Numbers));
         bool isIntegerResult = placement.IsIntegerResult(value);
         Value? codes = ActivationForms.Of(parameters.Numbers) == ActivationForm.Simulated ? null : CodesOf(value, parameters, isIntegerResult);
-        Value real = codes is null ? _quantizers.Simulate(value.Name, value, parameters) : _quantizers.Dequantize(value.Name, codes, activations.Root(value), parameters, value.Shape);
+        Value real = codes is null ? _quantizers.Simulate(value.Name, value, parameters) : Dequantize(value, codes, parameters);
         _written[value] = (codes, real);
         foreach (Use use in readers) use.Node.SetInput(use.Index, real);
         if (value.Constant is not null) return;
         Report(value, codes, parameters);
-        if (value.IsOutput && isIntegerResult) graph.ReplaceOutput(value, real);
+        if (target.SharesPairs)
+        {
+            if (value.IsOutput && isIntegerResult) graph.ReplaceOutput(value, real);
+        }
+        else if (codes is not null)
+        {
+            // The first reader keeps the pair that is there.
+            foreach (Use use in readers.Skip(1)) use.Node.SetInput(use.Index, Dequantize(value, CodesOf(value, parameters, isIntegerResult), parameters));
+        }
     }
+
+    private Value Dequantize(Value value, Value codes, QuantizationParameters parameters) => _quantizers.Dequantize(value.Name, codes, activations.Root(value), parameters, value.Shape);
 
     private Value CodesOf(Value value, QuantizationParameters parameters, bool isIntegerResult)
     {
         if (value.Constant is { } constant) return graph.AddConstant(value.Name + "_quantized", AffineQuantizer.Quantize(constant, parameters));
-        if (isIntegerResult && placement.RoleOf(placement.SourceOf(value)!) == NodeRole.Pad) return PadCodes(value.Producer!, _quantizers.ConstantsOf(activations.Root(value), parameters).ZeroPoint);
+        if (IsResultOf(value, NodeRole.Pad)) return PadCodes(value.Producer!, _quantizers.ConstantsOf(activations.Root(value), parameters).ZeroPoint);
         // Behind an integer node the clip is the quantizer's own: it reads what the Relu or Clip read.
         Value source = isIntegerResult ? placement.SourceOf(value)!.Outputs[OutputIndex(value)] : value;
-        return _quantizers.Quantize(value.Name, source, activations.Root(value), parameters, IsMoved(value) || parameters.Numbers is not IntegerFormat ? null : activations.CodesOf(value));
+        return _quantizers.Quantize(value.Name, source, activations.Root(value), parameters, IsResultOf(value, NodeRole.PassThrough) || parameters.Numbers is not IntegerFormat ? null : activations.CodesOf(value));
     }
 
     private int OutputIndex(Value value) => placement.SourceOf(value) is { Outputs: var outputs } && outputs.Contains(value) ? outputs.ToList().IndexOf(value) : 0;
 
-    /// <summary>True where a node that moves codes writes the value: its codes are within the format already.</summary>
-    private bool IsMoved(Value value) => placement.IsIntegerResult(value) && placement.RoleOf(placement.SourceOf(value)!) == NodeRole.PassThrough;
+    /// <summary>True where a node on codes of that role writes the value: codes that are merely moved are within their format already.</summary>
+    private bool IsResultOf(Value value, NodeRole role) => placement.IsForIntegers && placement.IsIntegerResult(value) && placement.RoleOf(placement.SourceOf(value)!) == role;
 
     /// <summary>The same Pad on codes, which fills with the code of 0.</summary>
     private Value PadCodes(Node pad, Value zeroPoint)
@@ -113,11 +125,23 @@ internal sealed class QdqWriter(
         if (real is null)
         {
             real = _weightWriter.Write(weight.Name, quantized);
+            if (target.WritesFloatWeights) WriteFloats(real.Producer!);
             _weights.Add((weight, quantized, real));
         }
         node.SetInput(1, real);
         if (quantized.Bias is not null) WriteBias(node, bias!, quantized, inputScale);
-        else if (formats.PlaceOf(node).MeetsCodes && !quantized.Form.IsInteger && node.OpType != "MatMul") HoldBias(node, bias);
+        else if (target.HasIntegerBias && formats.PlaceOf(node).MeetsCodes && !quantized.Form.IsInteger && node.OpType != "MatMul") HoldBias(node, bias);
+    }
+
+    /// <summary>Lets the runtime make the codes of a weight from the floats which they stand for.</summary>
+    private void WriteFloats(Node dequantizer)
+    {
+        if (dequantizer.Inputs is not [{ Constant: { Type: ElementType.Int8 } codes } stored, { Constant: { Rank: <= 1 } scales }, { Constant: { } zeroPoints }]) return;
+        int? axis = scales.Rank == 0 ? null : (int)dequantizer.Int("axis", 1);
+        var parameters = new QuantizationParameters(IntegerFormat.Int8, new(axis), scales.Span<float>(), Codes.Read(zeroPoints));
+        Value floats = graph.AddConstant(stored.Name + "_rounded", AffineQuantizer.Dequantize(codes, parameters));
+        Attributes attributes = axis is { } along ? new() { { "axis", (long)along } } : [];
+        dequantizer.SetInput(0, _quantizers.Add("QuantizeLinear", stored.Name + "_quantize", [floats, dequantizer.Inputs[1], dequantizer.Inputs[2]], stored.Name + "_codes", codes.Type, SymbolicShape.From(codes.Shape), attributes));
     }
 
     private void WriteBias(Node node, Value bias, QuantizedWeight weight, float inputScale) =>

@@ -1,5 +1,6 @@
 using Fewbit.Calibration;
 using Fewbit.Formats;
+using Fewbit.Targets;
 using Fewbit.Transforms;
 
 namespace Fewbit.Quantization;
@@ -7,11 +8,22 @@ namespace Fewbit.Quantization;
 /// <summary>What <see cref="Quantizer"/> is to do. The defaults make an int8 model for ONNX Runtime on a CPU.</summary>
 public sealed record QuantizationOptions
 {
+    private readonly bool _namesActivations;
+
     /// <summary>
-    /// The numbers of the weights. Default: int8. Signed integers are symmetric and drop their lowest code; unsigned ones are affine. The runtime computes
+    /// What the model is written for: it decides the formats that are not set, zero points, biases, pairs and placement, and refuses what it cannot run.
+    /// Null, the default: <see cref="ExportTarget.OrtX64"/>, and nothing is refused that ONNX Runtime loads.
+    /// </summary>
+    public ExportTarget? Target { get; init; }
+
+    /// <summary>The oldest release of ONNX Runtime that must load the model. Null, the default: the newest that is known.</summary>
+    public RuntimeVersion? Runtime { get; init; }
+
+    /// <summary>
+    /// The numbers of the weights. Default: the target's, int8. Signed integers are symmetric and drop their lowest code; unsigned ones are affine. The runtime computes
     /// in integers with those of up to 8 bits, and with small floats and powers of two that are whole multiples of a unit up to 127 of it, such as fp4e2m1; with others in float.
     /// </summary>
-    public NumberFormat Weights { get; init; } = IntegerFormat.Int8;
+    public NumberFormat Weights { get => field ?? Destination.Weights; init; }
 
     /// <summary>How the file holds the codes of weights. Default: fast, in bytes.</summary>
     public WeightContainer Container { get; init; }
@@ -20,11 +32,15 @@ public sealed record QuantizationOptions
     public WeightGranularity WeightGranularity { get; init; }
 
     /// <summary>
-    /// The numbers of the activations, one scale per tensor. Default: uint8. Null: activations stay float, only weights are quantized.
+    /// The numbers of the activations, one scale per tensor. Default: the target's, uint8. Null: activations stay float, only weights are quantized.
     /// Integers are affine; below 8 bits the file holds 8-bit codes that are clipped to the format. Of 16-bit integers and 8-bit floats runtimes know the codes but compute in float;
     /// other formats are simulated by standard operators. Where the runtime computes in float, what layers with weights read is quantized and nothing else.
     /// </summary>
-    public NumberFormat? Activations { get; init; } = IntegerFormat.UInt8;
+    public NumberFormat? Activations
+    {
+        get => _namesActivations ? field : Destination.Activations;
+        init => (field, _namesActivations) = (value, true);
+    }
 
     /// <summary>Whether formats that could only be simulated are refused. Default: false.</summary>
     public bool Strict { get; init; }
@@ -78,10 +94,14 @@ public sealed record QuantizationOptions
             throw new ArgumentException($"the outputs of the model cannot be quantized {(Activations is null ? "with float activations" : Placement == QuantizerPlacement.Paper ? "in the placement of papers" : $"with {Weights} weights and {Activations} activations, with which runtimes compute in float")}; leave QuantizeOutputs out");
         if (Strict && AllActivations.FirstOrDefault(format => ActivationForms.Of(format) == ActivationForm.Simulated) is { } simulated)
             throw new ArgumentException($"no runtime has a kernel for activations {simulated}: they would be a simulation without speed-up; choose uint1 to uint8, int2 to int8, a 16-bit integer or an 8-bit float such as fp8e4m3fn, or leave Strict (--strict) out");
+        CheckTarget();
         FloatTransforms.CheckOrder(Transforms);
         bool isBrecq = Method is RoundingMethod.AdaRound or RoundingMethod.Brecq;
         return this with { KeepFirstOutputAt8Bits = KeepFirstOutputAt8Bits ?? isBrecq, KeepLastInputAt8Bits = KeepLastInputAt8Bits ?? !isBrecq };
     }
+
+    /// <summary>The target, or what a model without one is written for.</summary>
+    internal ExportTarget Destination => Target ?? ExportTarget.OrtX64;
 
     internal RangeRule EffectiveActivationRange(bool isPaperSite) => Method != RoundingMethod.Nearest || ActivationRange is null || (ActivationRange.IsPaperSearch && !isPaperSite) ? RangeRule.MeanSquaredError : ActivationRange;
 
@@ -92,4 +112,16 @@ public sealed record QuantizationOptions
         && WeightForm.Of(Weights, WeightGranularity.GroupSize is not null, new(Container, IsConvolution: true, MeetsCodes: true)).IsInteger;
 
     private IEnumerable<NumberFormat> AllActivations => Overrides.Select(layer => layer.Activations).Prepend(Activations).OfType<NumberFormat>();
+
+    /// <exception cref="ArgumentException">The target cannot run what the options ask for.</exception>
+    private void CheckTarget()
+    {
+        if (Target is null) return;
+        Target.Check(Weights, Activations);
+        foreach (LayerOverride layer in Overrides.Where(layer => layer.Exclude != true)) Target.Check(layer.Weights ?? Weights, layer.Activations ?? Activations);
+        if (!Target.IsOnnxRuntime && Runtime is not null) throw new ArgumentException($"{Runtime} is a release of ONNX Runtime, and {Target} is none of its targets; leave the runtime out");
+        if (Target.Placement != TargetPlacement.WeightedInputs) return;
+        if (Placement == QuantizerPlacement.Paper) throw new ArgumentException($"{Target} needs quantizers in front of every layer, and the placement of papers leaves some out; take the placement deploy");
+        if (QuantizeOutputs) throw new ArgumentException($"{Target} wants no quantizers behind the last layers; leave QuantizeOutputs out");
+    }
 }

@@ -18,12 +18,16 @@ internal sealed record WeightSite(Node Node, int Input, int Axis, NumberFormat F
     public Value Weight => Node.Inputs[Input]!;
 }
 
-/// <summary>A value that is rounded to codes, affine, with one scale. Whoever reads it reads the rounded numbers.</summary>
+/// <summary>A value that is rounded to codes with one scale. Whoever reads it reads the rounded numbers.</summary>
 /// <param name="Value">The value, behind its activation.</param>
 /// <param name="Format">The codes.</param>
 /// <param name="IsPaperSite">False for the 8-bit quantizers that only integer execution needs.</param>
 /// <param name="Range">How its range is chosen, where this value has a rule of its own.</param>
-internal sealed record ActivationSite(Value Value, NumberFormat Format, bool IsPaperSite, RangeRule? Range = null);
+internal sealed record ActivationSite(Value Value, NumberFormat Format, bool IsPaperSite, RangeRule? Range = null)
+{
+    /// <summary>Where its zero point lies.</summary>
+    public QuantizationScheme Scheme { get; init; } = QuantizationScheme.Affine;
+}
 
 /// <summary>Where quantizers stand in a prepared float graph. Values that merely move the codes of another have none of their own.</summary>
 internal sealed class QuantizerSites
@@ -52,11 +56,11 @@ internal sealed class QuantizerSites
 
     internal static QuantizerSites Of(Graph graph, Placement placement, FormatRules formats) => new(
         [.. graph.Nodes.Where(node => placement.Selected.Contains(node) && OperatorRules.WeightOf(node) is not null).Select(node => SiteOf(node, formats))],
-        [.. placement.Quantized.Where(value => value.Constant is null && !IsMoved(placement, value)).Select(value => new ActivationSite(value, formats.ActivationOf(value), formats.IsPaperSite(value), formats.ActivationRangeOverride(value)))]);
+        [.. placement.Quantized.Where(value => value.Constant is null && !IsMoved(placement, value)).Select(value => new ActivationSite(value, formats.ActivationOf(value), formats.IsPaperSite(value), formats.ActivationRangeOverride(value)) { Scheme = formats.ActivationScheme })]);
 
     /// <summary>True where a value holds codes of another.</summary>
     internal static bool IsMoved(Placement placement, Value value) =>
-        placement.IsIntegerResult(value) && placement.RoleOf(placement.SourceOf(value)!) is NodeRole.PassThrough or NodeRole.Pad;
+        placement.IsForIntegers && placement.IsIntegerResult(value) && placement.RoleOf(placement.SourceOf(value)!) is NodeRole.PassThrough or NodeRole.Pad;
 
     private static WeightSite SiteOf(Node node, FormatRules formats)
     {

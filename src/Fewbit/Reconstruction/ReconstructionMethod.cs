@@ -115,7 +115,7 @@ internal sealed record ReconstructionMethod
         // With 8 bits and values on both sides a paper's search is slow, and the papers have no quantizer there.
         RangeEstimator estimator = (site.Range is null && rule.IsPaperSearch && !site.IsPaperSite ? RangeRule.MeanSquaredError : rule).CreateEstimator();
         estimator.Observe(values.Span<float>());
-        (float scale, int zeroPoint) = estimator.Fit(site.Format, QuantizationScheme.Affine);
+        (float scale, int zeroPoint) = estimator.Fit(site.Format, site.Scheme);
         return new(site.Format, scale, zeroPoint);
     }
 }

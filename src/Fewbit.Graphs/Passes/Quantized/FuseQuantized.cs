@@ -11,15 +11,19 @@ public static class FuseQuantized
 
     /// <summary>Fuses in place.</summary>
     /// <param name="graph">A graph as its file states it; float passes come after this one.</param>
-    public static FusionReport Apply(Graph graph)
+    /// <param name="keepsInt8">
+    /// True: int8 activations stay int8, as ONNX Runtime leaves them on ARM (session.qdqisint8allowed), for who asks what fuses there; the graph is not meant to run.
+    /// </param>
+    public static FusionReport Apply(Graph graph, bool keepsInt8 = false)
     {
         string[] quantizers = [.. graph.Nodes.Where(node => node.IsQuantizer() && node.Inputs[0] is { Constant: null }).Select(node => node.Outputs[0].Name)];
         var touched = graph.Nodes.Where(IsTouched).Select(node => (node.Name, node.OpType)).ToArray();
         Prepare(graph);
+        if (!keepsInt8) UnsignedCodes.Apply(graph);
         var outcomes = new Dictionary<string, NodeFusion>(StringComparer.Ordinal);
         foreach (Node node in graph.Nodes.ToArray())
         {
-            if (IsTouched(node)) outcomes[node.Name] = Fuse(graph, node);
+            if (IsTouched(node)) outcomes[node.Name] = Fuse(graph, node, keepsInt8);
         }
         MatchFloats.Apply(graph);
         graph.RemoveUnusedValues();
@@ -45,13 +49,12 @@ public static class FuseQuantized
             changed |= DuplicateDequantizers.Apply(graph);
             if (!changed) break;
         }
-        UnsignedCodes.Apply(graph);
     }
 
-    private static NodeFusion Fuse(Graph graph, Node node)
+    private static NodeFusion Fuse(Graph graph, Node node, bool keepsInt8)
     {
         if (GroupRules.Of(node) is not { } rule) return new(node.Name, node.OpType, null, "ONNX Runtime has no operator on codes for it");
-        var group = QuantizedGroup.Around(node);
+        QuantizedGroup group = QuantizedGroup.Around(node) with { TakesInt8 = keepsInt8 };
         if (rule.Check(group) is { } reason) return new(node.Name, node.OpType, null, reason);
         (string name, string opType) = (node.Name, node.OpType);
         return new(name, opType, GroupReplacement.Apply(graph, group, rule.Replacement), null);

@@ -51,7 +51,7 @@ internal static class GroupRules
     {
         if (group.Check() is { } reason) return reason;
         (ElementType x, ElementType w, ElementType y) = (group.Dequantizers[0].CodeType(), group.Dequantizers[1].CodeType(), group.Quantizers[0].CodeType());
-        return CheckProduct(x, w) ?? CheckWeightScale(group) ?? CheckOutput(x, y) ?? CheckBias(group) ?? CheckBiasScale(group);
+        return CheckProduct(group, x, w) ?? CheckWeightScale(group) ?? CheckOutput(x, y) ?? CheckBias(group) ?? CheckBiasScale(group);
     }
 
     /// <summary>The bias joins the sum of codes, so its scale must be that of the sum; ONNX Runtime allows one percent.</summary>
@@ -73,7 +73,7 @@ internal static class GroupRules
     {
         if (group.Dequantizers.Count != 2) return $"{group.Dequantizers.Count} of 2 inputs come from DequantizeLinear";
         (ElementType a, ElementType b) = (group.Dequantizers[0].CodeType(), group.Dequantizers[1].CodeType());
-        if ((CheckProduct(a, b) ?? CheckWeightScale(group)) is { } reason) return reason;
+        if ((CheckProduct(group, a, b) ?? CheckWeightScale(group)) is { } reason) return reason;
         return group.Quantizers.Count == 0 ? group.CheckEdges() : group.Check() ?? CheckOutput(a, group.Quantizers[0].CodeType());
     }
 
@@ -135,9 +135,10 @@ internal static class GroupRules
     private static string? CheckShared(Node dequantizer, Node quantizer) => Qdq.SharesConstants(dequantizer, quantizer) ? null
         : "input and output do not share one scale and zero point";
 
-    private static string? CheckProduct(ElementType x, ElementType w)
+    private static string? CheckProduct(QuantizedGroup group, ElementType x, ElementType w)
     {
         if (!x.Is8Bit() || !w.Is8Bit()) return $"codes are {x.Name()} and {w.Name()}, expected 8 bits";
+        if (group.TakesInt8) return x != ElementType.Int8 || w == x ? null : $"input codes are int8 and weight codes {w.Name()}, expected int8 too";
         return x == ElementType.Int8 ? "int8 activations fuse only where one DequantizeLinear reads the codes" : null;
     }
 

@@ -7,6 +7,9 @@ namespace Fewbit.Graphs.Passes.Quantized;
 /// <param name="Quantizers">Quantizers of the outputs, in the order of the outputs.</param>
 internal sealed record QuantizedGroup(Node Target, Node? Activation, IReadOnlyList<Node> Dequantizers, IReadOnlyList<Node> Quantizers)
 {
+    /// <summary>Whether products take int8 activations.</summary>
+    public bool TakesInt8 { get; init; }
+
     public static QuantizedGroup Around(Node target)
     {
         Node? activation = null;
