@@ -29,7 +29,7 @@ internal sealed class JudgedNetwork
         {
             SampleBatch[] all = [.. batches(Float).TakeWhile(batch => batch.First < pictures)];
             bool isCut = batches(Float).Skip(all.Length).Any();
-            _sets.Add((isCut ? $"first {all.Sum(batch => batch.Count)} of {name}" : name, all, [.. all.Select(batch => ScoresOf(runner, batch))]));
+            _sets.Add((isCut && name != FormatRecord.Selection ? $"first {all.Sum(batch => batch.Count)} of {name}" : name, all, [.. all.Select(batch => ScoresOf(runner, batch))]));
         }
     }
 
