@@ -59,12 +59,14 @@ internal static class RecipeOverlay
     private static QuantizeSettings Static(QuantizeSettings settings, QuantizationRecipe recipe, Func<string, bool> isGiven)
     {
         (QuantizationOptions options, LearningSettings learning) = (recipe.Options, settings.Learning);
-        string activations = (isGiven("--activations") ? settings.Activations : null) ?? options.Activations?.Name ?? "float";
+        string? activations = settings.Activations ?? (options.Activations == options.Destination.Activations ? null : options.Activations?.Name ?? "float");
         return settings with
         {
             Calibration = settings.Calibration ?? recipe.Calibration,
             Samples = settings.Samples ?? recipe.Samples,
-            Weights = settings.Weights ?? options.Weights.Name,
+            Target = new() { Target = settings.Target.Target ?? options.Target?.Name, Runtime = settings.Target.Runtime ?? options.Runtime?.Name },
+            // What is the target's own stays so where the command line names another target.
+            Weights = settings.Weights ?? (options.Weights == options.Destination.Weights ? null : options.Weights.Name),
             WeightGranularity = isGiven("--weight-granularity") ? settings.WeightGranularity : options.WeightGranularity.ToString(),
             WeightRange = settings.WeightRange ?? options.WeightRange?.ToString(),
             Formats = new() { Container = isGiven("--container") ? settings.Formats.Container : options.Container, IsStrict = settings.Formats.IsStrict || options.Strict },

@@ -2,6 +2,7 @@ using System.Globalization;
 using Fewbit.Calibration;
 using Fewbit.Formats;
 using Fewbit.Recipes;
+using Fewbit.Targets;
 using Fewbit.Transforms;
 
 namespace Fewbit.Quantization;
@@ -33,10 +34,13 @@ internal static class QuantizationRecipeReader
 
     private static QuantizationOptions Static(RecipeMap map, long seed)
     {
-        var options = new QuantizationOptions();
+        var options = new QuantizationOptions { Target = map.Parsed("target", ExportTarget.Parse), Runtime = map.Parsed("runtime", RuntimeVersion.Parse) };
+        // What is not stated is the target's.
+        if (map.Parsed("weights", NumberFormats.Parse) is { } weights) options = options with { Weights = weights };
+        if (map.Text("activations") == "float") options = options with { Activations = null };
+        else if (map.Parsed("activations", NumberFormats.Parse) is { } activations) options = options with { Activations = activations };
         RecipeMap edges = map.Map("first-last") ?? RecipeMap.Empty("first-last");
         (bool keepsEdges, bool? keepsInput, bool? keepsOutput) = edges.Read(Edges);
-        bool isFloat = map.Text("activations") == "float";
         RoundingMethod method = Named<RoundingMethod>(map, "rounding") ?? RoundingMethod.Nearest;
         foreach (string key in (string[])["unit-input", "objective", "learning"])
         {
@@ -44,12 +48,10 @@ internal static class QuantizationRecipeReader
         }
         return options with
         {
-            Weights = map.Parsed("weights", NumberFormats.Parse) ?? options.Weights,
             WeightGranularity = map.ParsedValue("weight-granularity", WeightGranularity.Parse) ?? options.WeightGranularity,
             WeightRange = map.Parsed("weight-range", RangeRule.Parse),
             Container = Named<WeightContainer>(map, "container") ?? options.Container,
             Strict = map.Flag("strict") ?? false,
-            Activations = isFloat ? null : map.Parsed("activations", NumberFormats.Parse) ?? options.Activations,
             ActivationRange = map.Parsed("activation-range", RangeRule.Parse),
             Placement = Named<QuantizerPlacement>(map, "placement") ?? options.Placement,
             KeepEdgesAt8Bits = keepsEdges,

@@ -36,7 +36,7 @@ internal static class QuantizationRecipeWriter
 
     private static void WriteStatic(RecipeWriter map, QuantizationOptions options)
     {
-        map.Text("weights", options.Weights.Name).Text("weight-granularity", options.WeightGranularity.ToString()).Text("weight-range", options.WeightRange?.ToString())
+        map.Text("target", options.Target?.Name).Text("runtime", options.Runtime?.Name).Text("weights", options.Weights.Name).Text("weight-granularity", options.WeightGranularity.ToString()).Text("weight-range", options.WeightRange?.ToString())
             .Text("container", options.Container == WeightContainer.Fast ? null : NameOf(options.Container)).Flag("strict", options.Strict ? true : null)
             .Text("activations", options.Activations?.Name ?? "float").Text("activation-range", options.ActivationRange?.ToString())
             .Text("placement", NameOf(options.Placement)).Map("first-last", Edges(options)).Flag("quantize-outputs", options.QuantizeOutputs)

@@ -67,6 +67,7 @@ public class QuantizationRecipeTests
     [Theory]
     [InlineData(Everything)]
     [InlineData("version: 1\nquantization: {}")]
+    [InlineData("version: 1\nquantization: {target: ort-arm, runtime: ort-1.19}")]
     [InlineData("version: 1\nquantization: {activations: float, first-last: same, rounding: adaround}")]
     [InlineData("version: 1\nquantization: {rounding: brecq, unit-input: full-precision, objective: diagonal-fisher, seed: -9223372036854775808}")]
     [InlineData("version: 1\nquantization: {mode: weight-only, weights: uint4, block-size: 64, scheme: symmetric, form: matmulnbits, accuracy-level: 4, exclude: [a, 'b: c', \"d\\ne\", '', '~', '* x', '#']}")]
@@ -97,6 +98,14 @@ public class QuantizationRecipeTests
           seed: 0
 
         """.ReplaceLineEndings("\n"), new QuantizationRecipe().ToYaml());
+
+    [Fact]
+    public void Parse_Target_DecidesWhatIsNotStated()
+    {
+        QuantizationOptions options = QuantizationRecipe.Parse("version: 1\nquantization: {target: ort-arm}").Options;
+        Assert.Equal((Fewbit.Targets.ExportTarget.OrtArm, "int8"), (options.Target, options.Activations!.Name));
+        Assert.Null(QuantizationRecipe.Parse("version: 1\nquantization: {target: ort-arm, activations: float}").Options.Activations);
+    }
 
     [Fact]
     public void Write_ThenRead_GivesTheSame()
