@@ -111,7 +111,7 @@ public static class AffineQuantizer
         _ => throw new ArgumentException($"codes cannot be stored as {type.Name()}", nameof(type)),
     };
 
-    /// <summary>The elements of an integer tensor.</summary>
+    /// <summary>The elements of an integer tensor, or the bits of 8-bit floats.</summary>
     internal static int[] Unpack(Tensor codes) => codes.Type switch
     {
         ElementType.UInt8 => Array.ConvertAll(codes.Span<byte>().ToArray(), code => (int)code),
@@ -119,6 +119,7 @@ public static class AffineQuantizer
         ElementType.UInt16 => Array.ConvertAll(codes.Span<ushort>().ToArray(), code => (int)code),
         ElementType.Int16 => Array.ConvertAll(codes.Span<short>().ToArray(), code => (int)code),
         ElementType.Int32 => codes.Span<int>().ToArray(),
+        >= ElementType.Float8E4M3FN and <= ElementType.Float8E5M2FNUZ => Array.ConvertAll(codes.Bytes.ToArray(), code => (int)code),
         _ => throw new ArgumentException($"expected integer codes, but is given {codes}", nameof(codes)),
     };
 
