@@ -107,16 +107,16 @@ internal sealed class BitDescent(CandidateMaker maker, PromiseTrials trials, Pro
     }
 
     /// <summary>Divergence of the float network's output when one layer alone has the codes of 4 or of 2 bits.</summary>
-    private IEnumerable<(string, long, double, double)> Costs(IReadOnlyList<WeightSite> sites)
+    private IEnumerable<(string, long, double, double)> Costs(WeightSite[] sites)
     {
         Graph prepared = maker.PreparedFor(_start.Options);
         QuantizerSites all = maker.SitesOf(_start.Options);
         IReadOnlyList<SampleBatch> samples = maker.FirstSamples(SensitivitySamples);
         AnswerKey key;
         using (IModelRunner model = engine(prepared)) key = AnswerKey.Of(model, samples, cancellation);
-        for (int i = 0; i < sites.Count; i++)
+        for (int i = 0; i < sites.Length; i++)
         {
-            maker.Progress?.Report(new("lowering one layer at a time", i, sites.Count));
+            maker.Progress?.Report(new("lowering one layer at a time", i, sites.Length));
             yield return (sites[i].Node.Name, sites[i].Weight.Constant!.ElementCount, Cost(sites[i], 4), Cost(sites[i], 2));
         }
 

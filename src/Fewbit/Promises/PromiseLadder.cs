@@ -70,7 +70,7 @@ internal sealed class PromiseLadder(Graph original, CandidateMaker maker, Promis
     private Recipe? Ease(Trial from, Func<Trial, bool> isEnough)
     {
         if (!trials.HasTime()) return null;
-        IReadOnlyList<Func<Recipe, Recipe>> steps = Steps(_recipes[from]);
+        List<Func<Recipe, Recipe>> steps = Steps(_recipes[from]);
         int failed = 0;
         for (int count = Math.Min(1, steps.Count); count > failed && trials.HasTime(); count = Math.Min(2 * count, steps.Count))
         {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Fewbit.Data;
 using Fewbit.Graphs;
 using Fewbit.Quantization;
 using Fewbit.Storage;

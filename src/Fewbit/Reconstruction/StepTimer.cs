@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Fewbit.Graphs;
-using Fewbit.Quantization;
 using Fewbit.Tensors;
 
 namespace Fewbit.Reconstruction;

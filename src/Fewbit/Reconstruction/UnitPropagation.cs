@@ -1,7 +1,6 @@
 using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Graphs.Execution;
-using Fewbit.Graphs.Operators;
 using Fewbit.Graphs.Passes;
 using Fewbit.Quantization;
 using Fewbit.Tensors;

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Fewbit.Graphs;
-using Fewbit.Graphs.Operators;
 using Fewbit.Graphs.Operators.Quantized;
 using Fewbit.Graphs.Passes.Quantized;
 using Fewbit.Tensors;
