@@ -1,4 +1,3 @@
-using Fewbit.Cli.Console;
 using Fewbit.Data;
 using Fewbit.Graphs;
 

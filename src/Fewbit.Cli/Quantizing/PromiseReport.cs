@@ -14,7 +14,7 @@ internal sealed record PromiseReport([property: JsonIgnore] PromiseResult Result
     public PromiseVerdict Verdict => Result.Verdict;
     public string Sentence => SentenceOf();
     public double MaxDrop => Result.MaxDrop;
-    public double Confidence => 0.95;
+    public double Confidence { get; } = 0.95;
     public PromiseMeasure Measure => Result.Measure;
     public string Best => Result.Best.Name;
     public double? FloatTop1 => Result.FloatTop1;

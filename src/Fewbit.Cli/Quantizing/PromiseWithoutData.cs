@@ -4,7 +4,6 @@ using Fewbit.Cli.Judging;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.Promises;
-using Fewbit.Quantization;
 
 namespace Fewbit.Cli.Quantizing;
 

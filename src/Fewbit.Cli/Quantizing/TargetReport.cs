@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Fewbit.Cli.Console;
-using Fewbit.Cli.Timing;
 using Fewbit.OnnxRuntime;
 using Fewbit.Quantization;
 using Fewbit.Targets;

@@ -45,11 +45,11 @@ public sealed class VariableShapesTests
     [InlineData("entropy")]
     [InlineData("brecq")]
     [InlineData("qdrop")]
-    public void Quantize_BatchesOfAnyShape_HaveTheRangesOfAllTheirValues(string rule)
+    public async Task Quantize_BatchesOfAnyShape_HaveTheRangesOfAllTheirValues(string rule)
     {
         foreach ((Graph graph, Dictionary<string, Tensor>[] batches) in ((Graph, Dictionary<string, Tensor>[])[])[(Pictures(), PictureBatches()), (Sequences(), SequenceBatches())])
         {
-            QuantizationResult result = Quantizer.For(graph).Calibrate(batches).RunAsync(new() { ActivationRange = RangeRule.Parse(rule) }).GetAwaiter().GetResult();
+            QuantizationResult result = await Quantizer.For(graph).Calibrate(batches).RunAsync(new() { ActivationRange = RangeRule.Parse(rule) });
             Assert.Equal(batches.Sum(batch => batch.Values.Single().Shape[0]), result.Report.CalibrationSamples);
             Assert.NotEmpty(result.Report.Tensors);
             var expected = result.Report.Tensors.ToDictionary(tensor => tensor.Name, _ => RangeRule.Parse(rule).CreateEstimator(), StringComparer.Ordinal);
@@ -71,10 +71,10 @@ public sealed class VariableShapesTests
     }
 
     [Fact]
-    public void Quantize_TransformsOnBatchesOfAnyShape_AreApplied()
+    public async Task Quantize_TransformsOnBatchesOfAnyShape_AreApplied()
     {
-        QuantizationResult result = Quantizer.For(Pictures()).Calibrate(PictureBatches())
-            .RunAsync(new() { Weights = IntegerFormat.Parse("int4"), Transforms = [new EqualizeLayers(), new CorrectBiases { Source = MeanSource.Data }] }).GetAwaiter().GetResult();
+        QuantizationResult result = await Quantizer.For(Pictures()).Calibrate(PictureBatches())
+            .RunAsync(new() { Weights = IntegerFormat.Parse("int4"), Transforms = [new EqualizeLayers(), new CorrectBiases { Source = MeanSource.Data }] });
         // The last Conv writes an output of the model: it stays float.
         Assert.Equal(2, result.Report.Transforms[^1].Changes.Count);
     }

@@ -4,7 +4,6 @@ using Fewbit.Graphs.Execution;
 using Fewbit.Onnx;
 using Fewbit.OnnxRuntime;
 using Fewbit.Quantization;
-using Fewbit.Reconstruction;
 using Fewbit.Tensors;
 using Fewbit.Testing;
 using Fewbit.Tests.Reconstruction;

@@ -2,7 +2,6 @@ using Fewbit.Formats;
 using Fewbit.Graphs;
 using Fewbit.Onnx;
 using Fewbit.Quantization;
-using Fewbit.Tensors;
 using Fewbit.Tests.Data;
 using Fewbit.Transforms;
 

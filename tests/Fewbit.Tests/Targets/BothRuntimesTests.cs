@@ -33,7 +33,7 @@ public sealed class BothRuntimesTests(BothRuntimesTests.Models models) : IClassF
         {
             OnnxRuntimeLibrary runtime = OnnxRuntimeLibrary.Open(library);
             VerificationResult compared = CodeComparison.Compare(result.Model, graph => ModelRunner.From(graph),
-                graph => OnnxRuntimeSession.Load(runtime, OnnxFile.ToBytes(graph), new() { Threads = 2 }), models.Batches(path).Skip(2));
+                graph => OnnxRuntimeSession.Load(runtime, OnnxFile.ToBytes(graph), new() { Threads = 2 }), Models.Batches(path).Skip(2));
             // On x64 the runtime leaves those layers of an int8 model float whose input several nodes read: two orders of a sum round differently.
             bool isWhole = result.Fusion.Fused.Count > 0 && target != "ort-arm";
             Assert.True(compared is { UnequalIntegerQuantizers: 0, DifferingLabels: 0 } && (isWhole ? compared is { LocalMaxCodeDifference: 0, ProbesChangeOutputs: false } : compared.LocalMaxCodeDifference <= 1 && compared.LocalDifferingShareBehindFloat <= 1e-3),
@@ -51,7 +51,7 @@ public sealed class BothRuntimesTests(BothRuntimesTests.Models models) : IClassF
             .Calibrate(Batches(path).Take(2).Select(batch => batch.Inputs)).RunAsync(new() { Target = ExportTarget.Parse(target), Runtime = RuntimeVersion.All[0] }).GetAwaiter().GetResult())).Value;
 
         /// <summary>Pictures of CIFAR-10 at the model's size; at that of ImageNet two a batch, else 32.</summary>
-        internal IEnumerable<SampleBatch> Batches(string path)
+        internal static IEnumerable<SampleBatch> Batches(string path)
         {
             Graph graph = OnnxFile.Load(Oracles.Data(path));
             ValueInfo[] inputs = [.. graph.Inputs.Where(input => input.Constant is null).Select(input => new ValueInfo(input.Name, input.Type, input.Shape))];

@@ -4,7 +4,6 @@ using Fewbit.Graphs.Passes.Quantized;
 using Fewbit.Quantization;
 using Fewbit.Targets;
 using Fewbit.Tensors;
-using Fewbit.Testing;
 using Fewbit.Tests.Quantization;
 
 namespace Fewbit.Tests.Targets;

@@ -1,6 +1,5 @@
 using Fewbit.Graphs;
 using Fewbit.Graphs.Passes.Quantized;
-using Fewbit.Quantization;
 using Fewbit.Targets;
 using Fewbit.Tensors;
 using Fewbit.Tests.Quantization;
