@@ -83,8 +83,10 @@ internal sealed record ModelSummary(
             3 => "NHW (grey)",
             _ => picture.IsNhwc ? "NHWC" : "NCHW",
         };
+        // The other presets are those of detectors and of super-resolution.
+        bool givesClassScores = graph.Outputs is [{ Shape.Rank: 2 }];
         return new(picture.Name, layout, picture.Channels, picture.Height, picture.Width,
-            [.. Preprocessing.Presets.Where(preset => preset.Fits(picture.Channels)).Select(preset => preset.Name)], PreprocessingMetadata.Read(graph));
+            [.. (givesClassScores ? Preprocessing.ClassifierPresets : Preprocessing.Presets).Where(preset => preset.Fits(picture.Channels)).Select(preset => preset.Name)], PreprocessingMetadata.Read(graph));
     }
 
     private static IEnumerable<Tensor> Constants(Graph graph) => graph.Constants.Select(value => value.Constant!)

@@ -32,11 +32,13 @@ internal sealed record TargetReport(
     /// <summary>Lines beside a label.</summary>
     public IEnumerable<(string, string)> Fields()
     {
-        if (Name is not null) yield return ("target", $"{Named()}: {(IsTargetHere ? $"run here in {RanIn}, and checked" : "not run here: checked")} against {Check!.Rules.Count} rules, {Obeyed()}");
-        else if (Runtime is not null) yield return ("target", $"{Runtime}: {(IsTargetHere ? $"run here in {RanIn}" : "not run here: checked against the opsets and types that it loads")}");
+        if (Name is not null) yield return ("target", $"{Named()}: {WhereRun()}, checked against {Check!.Rules.Count} rules, {Obeyed()}");
+        else if (Runtime is not null) yield return ("target", $"{Runtime}: {WhereRun()}, checked against the opsets and types that it loads");
         if (Fusion is not null) yield return ("fusion", FusionSummary());
         if (SaturationRisks.Count > 0) yield return ("saturation", $"in ONNX Runtime on an x64 CPU without VNNI {SaturationRisks.Count} of {Words.Plural(IntegerLayers, "layer")} may exceed 16 bits: {Saturation.Remedy}");
     }
+
+    private string WhereRun() => IsTargetHere ? $"run here in {RanIn}" : RanIn is null ? "not run here" : $"run here in {RanIn}, not in the release named";
 
     /// <summary>A line for each broken rule, and for each operator and reason that stays float between quantizers.</summary>
     public IEnumerable<string> Details()
