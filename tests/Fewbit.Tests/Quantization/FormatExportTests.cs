@@ -63,9 +63,13 @@ public sealed class FormatExportTests
         KeepEdgesAt8Bits = false, KeepLastInputAt8Bits = false, WeightRange = RangeRule.MinMax,
     });
 
-    private static void AssertSameInTheRuntime(Graph model, double tolerance = 1e-5)
+    /// <param name="model">What is run.</param>
+    /// <param name="tolerance">Share of the largest output.</param>
+    /// <param name="unfused">The same below the level that fuses: there the runtime adds in float between the quantizers, and a sum next to half a code may round the other way.</param>
+    private static void AssertSameInTheRuntime(Graph model, double tolerance = 1e-5, double? unfused = null)
     {
-        foreach (GraphOptimizationLevel level in Enum.GetValues<GraphOptimizationLevel>()) Assert.InRange(ModeGraphs.AgainstRuntime(model, level), 0, tolerance);
+        foreach (GraphOptimizationLevel level in Enum.GetValues<GraphOptimizationLevel>())
+            Assert.InRange(ModeGraphs.AgainstRuntime(model, level), 0, level < GraphOptimizationLevel.Extended ? unfused ?? tolerance : tolerance);
     }
 
     /// <summary>The value of nodes that read constants alone.</summary>
@@ -77,7 +81,7 @@ public sealed class FormatExportTests
     {
         foreach (WeightContainer container in Enum.GetValues<WeightContainer>())
         {
-            AssertSameInTheRuntime(Quantize(Network(layer), format, "uint8", container).Model);
+            AssertSameInTheRuntime(Quantize(Network(layer), format, "uint8", container).Model, unfused: 5e-3);
             AssertSameInTheRuntime(Quantize(Network(layer), format, null, container).Model);
         }
     }
